@@ -1,0 +1,69 @@
+"""What every result of the kit has in common: a headline, its reasons, a table, and one way to show them."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Result:
+    """A noun that a verb of the kit returns: a frozen dataclass with `headline`, `because` and `to_frame()`.
+
+    Text and HTML are made from the same three, so a terminal and a notebook never disagree. Everything shown is
+    escaped: whatever a log line holds, it appears as text.
+    """
+
+    because: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """The answer, in one plain sentence."""
+        raise NotImplementedError
+
+    def to_frame(self) -> pd.DataFrame:
+        """The facts behind the headline, a row each."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        lines = [self.headline, *(f"  · {reason}" for reason in self.because)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.because)
+        return (
+            f'<div class="ik-result"><p class="ik-headline"><strong>{html.escape(self.headline)}</strong></p>'
+            f"{f'<ul class=ik-because>{reasons}</ul>' if reasons else ''}{table_html(self.to_frame())}</div>"
+        )
+
+
+def table_html(frame: pd.DataFrame, *, limit: int = 50) -> str:
+    """A frame as a small static HTML table, every value escaped; past `limit` rows it says how many are left out."""
+    if frame.empty:
+        return '<p class="ik-empty">no rows</p>'
+    head = "".join(f"<th scope=col>{html.escape(str(c))}</th>" for c in frame.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell_text(v))}</td>" for v in row) + "</tr>"
+        for row in frame.head(limit).itertuples(index=False)
+    )
+    more = f"<p class=ik-more>{len(frame) - limit:,} more rows</p>" if len(frame) > limit else ""
+    return f'<table class="ik-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+
+def cell_text(value: Any) -> str:
+    """One value as a reader wants it: four significant digits, times in UTC, unknown as an em dash."""
+    import pandas as pd
+
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(cell_text(v) for v in value)
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d %H:%M:%S%z") if value.microsecond == 0 else str(value)
+    return str(value)
