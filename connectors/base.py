@@ -189,7 +189,13 @@ class LogSource(Protocol):
 
     def fields(self, window: Window, *, where: str | None = None) -> Answer: ...
     def count(
-        self, window: Window, *, every: str | None = None, by: Sequence[str] = (), where: str | None = None, top: int = 50
+        self,
+        window: Window,
+        *,
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
     ) -> Answer: ...
     def measure(
         self,

@@ -160,7 +160,8 @@ def conform(table: pa.Table, name: str) -> pa.Table:
     are cut; naive times are refused. Raises `BadInput` listing every fault that cannot be mended.
 
     >>> import pyarrow as pa
-    >>> rows = pa.table({"time": pa.array([0], pa.timestamp("ns", "UTC")), "seq": [0], "weight": [1.0], "message": ["hi"]})
+    >>> times = pa.array([0], pa.timestamp("ns", "UTC"))
+    >>> rows = pa.table({"time": times, "seq": [0], "weight": [1.0], "message": ["hi"]})
     >>> conform(rows, "LOGS").schema.field("time").type
     TimestampType(timestamp[us, tz=UTC])
     """

@@ -85,7 +85,8 @@ def utc(time: Any) -> datetime:
         raise BadInput(f"{time!r} is not a time: give a datetime with a zone or text like 2026-03-01T02:14:00Z.")
     if parsed.tzinfo is None:
         raise NaiveTime(
-            f"The time {str(time)!r} has no zone: write it with Z or an offset, or name the zone (tz = \"Europe/Berlin\")."
+            f"The time {str(time)!r} has no zone: write it with Z or an offset, "
+            'or name the zone (tz = "Europe/Berlin").'
         )
     return parsed.astimezone(UTC)
 

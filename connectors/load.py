@@ -1,0 +1,348 @@
+"""Ask a source, check and clip its answer, record it; later give exactly the recorded answers back.
+
+What is frozen is the answer, not the backend: each answer's table stands in `snapshots/<evidence id>.parquet`, and
+`evidence.jsonl` is the index by (source, question, canonical arguments). That index is the cache, what a bundle
+carries, and a source of its own: `Recorded` with no source behind it is *replay*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors import schema
+from connectors.base import Answer, Fetch, Selection, SignalSpec, canonical
+from connectors.durable import append_line, write_aside
+from connectors.errors import BadInput, ConnectorError, NotRecorded
+from connectors.window import Window
+
+ROWS_KEPT = 200_000
+"""`rows` is recorded up to this many; a question for more streams without being kept."""
+
+_TABLE_OF = {
+    "metrics": "METRICS", "rows": "LOGS", "sample": "LOGS", "traces": "SPANS", "changes": "CHANGES", "alerts": "ALERTS",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of `evidence.jsonl`: which answer, how it was got, where its table stands and what it hashes to."""
+
+    evidence: str
+    source: str
+    question: str
+    arguments: str
+    fetch: Fetch
+    sha256: str
+    bytes: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the index is looked up by."""
+        return self.source, self.question, self.arguments
+
+
+class Answers:
+    """The recorded answers of one case folder.
+
+    Raises `BadInput` when the index has a line that is not an entry; a last line torn by a crash is left out, and the
+    question is simply asked again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.snapshots = folder / "snapshots"
+        self.index = folder / "evidence.jsonl"
+        self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._by_id: dict[str, Entry] = {}
+        for entry in self._read():
+            self._remember(entry)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def entry(self, evidence: str) -> Entry:
+        """Which record has this id? Raises `NotRecorded` for an id that is not in the index."""
+        try:
+            return self._by_id[evidence]
+        except KeyError:
+            raise NotRecorded(
+                f"No recorded answer has the id {evidence}: it is not in {self.index.name}; run the walk again."
+            ) from None
+
+    def find(self, source: str, question: str, arguments: str) -> Answer | None:
+        """The recorded answer to exactly this question, or None when it was never recorded or its table is gone."""
+        entry = self._entries.get((source, question, arguments))
+        if entry is None or not self._path(entry.evidence).exists():
+            return None
+        return self.read(entry.evidence)
+
+    def read(self, evidence: str) -> Answer:
+        """The recorded answer with this id."""
+        entry = self.entry(evidence)
+        try:
+            table = pq.read_table(self._path(evidence))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInput(
+                f"The recorded answer {evidence} cannot be read ({str(error).splitlines()[0]}): restore "
+                f"snapshots/{evidence}.parquet or run the walk again with refresh."
+            ) from None
+        return Answer(table=table.replace_schema_metadata(None), fetch=entry.fetch, arguments=entry.arguments)
+
+    def keep(self, answer: Answer) -> Answer:
+        """Record an answer: its table first, then its line in the index, each whole or not at all."""
+        evidence, path = answer.evidence, self._path(answer.evidence)
+        if evidence not in self._by_id or not path.exists():
+            table = answer.table.replace_schema_metadata(None)
+            write_aside(path, lambda file: pq.write_table(table, file, compression="zstd"))
+        content = path.read_bytes()
+        entry = Entry(
+            evidence=evidence,
+            source=answer.fetch.source,
+            question=answer.fetch.question,
+            arguments=answer.arguments,
+            fetch=answer.fetch,
+            sha256=hashlib.sha256(content).hexdigest(),
+            bytes=len(content),
+        )
+        if self._entries.get(entry.key, None) is None or self._entries[entry.key].evidence != evidence:
+            append_line(self.index, _line(entry))
+        self._remember(entry)
+        return answer
+
+    def check(self) -> list[str]:
+        """Which recorded answers are not what the index says? One sentence each; empty when all are whole."""
+        faults = []
+        for entry in self:
+            path = self._path(entry.evidence)
+            if not path.exists():
+                faults.append(f"snapshots/{entry.evidence}.parquet is missing ({entry.source}, {entry.question}).")
+                continue
+            if hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
+                faults.append(f"snapshots/{entry.evidence}.parquet was changed ({entry.source}, {entry.question}).")
+                continue
+            if self.read(entry.evidence).evidence != entry.evidence:
+                faults.append(f"snapshots/{entry.evidence}.parquet does not hold the answer its id names.")
+        return faults
+
+    def _path(self, evidence: str) -> Path:
+        return self.snapshots / f"{evidence}.parquet"
+
+    def _remember(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        self._by_id[entry.evidence] = entry
+
+    def _read(self) -> Iterator[Entry]:
+        if not self.index.exists():
+            return
+        lines = self.index.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield _entry(orjson.loads(line))
+            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+                if number == len(lines):
+                    continue
+                raise BadInput(
+                    f"{self.index.name} line {number} is not a recorded answer: remove the line, or restore the file."
+                ) from None
+
+
+class Recorded:
+    """A source whose every answer is recorded; without a source behind it, replay.
+
+    It answers whatever its source answers. A question already recorded is not asked again unless `refresh` is set.
+    Raises `NotRecorded`, naming the question, when nothing is behind it and the answer was never recorded.
+    """
+
+    def __init__(self, name: str, source: Any | None, answers: Answers, *, refresh: bool = False) -> None:
+        self.name = name
+        self.source = source
+        self.answers = answers
+        self.refresh = refresh
+
+    def fields(self, window: Window, *, where: str | None = None) -> Answer:
+        """See `LogSource.fields`."""
+        return self._ask("fields", window, where=where)
+
+    def count(
+        self,
+        window: Window,
+        *,
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
+    ) -> Answer:
+        """See `LogSource.count`."""
+        return self._ask("count", window, every=every, by=tuple(by), where=where, top=top)
+
+    def measure(
+        self,
+        window: Window,
+        field: str,
+        *,
+        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
+    ) -> Answer:
+        """See `LogSource.measure`."""
+        return self._ask(
+            "measure", window, field=field, stats=tuple(stats), every=every, by=tuple(by), where=where, top=top
+        )
+
+    def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
+        """See `LogSource.compare`."""
+        return self._ask("compare", None, fields=tuple(fields), bad=bad, good=good, top=top)
+
+    def sample(
+        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
+    ) -> Answer:
+        """See `LogSource.sample`."""
+        return self._ask("sample", window, n=n, where=where, seed=seed, fields=tuple(fields) if fields else None)
+
+    def rows(
+        self,
+        window: Window,
+        *,
+        where: str | None = None,
+        fields: Sequence[str] | None = None,
+        order: Literal["time", "-time"] = "time",
+        limit: int | None = None,
+    ) -> Any:
+        """See `LogSource.rows`. Recorded when `limit` is at most `ROWS_KEPT`; otherwise streamed and not kept."""
+        arguments: dict[str, Any] = {"where": where, "fields": tuple(fields) if fields else None, "order": order}
+        if limit is not None and limit <= ROWS_KEPT:
+            return self._ask("rows", window, **arguments, limit=limit)
+        if self.source is None:
+            raise NotRecorded(
+                f"All rows of {self.name} are not recorded, only answers are: give `limit`, or open the case with its "
+                "sources at hand."
+            )
+        return self.source.rows(window, **arguments, limit=limit)
+
+    def metrics(self, window: Window, *, signals: Sequence[SignalSpec], every: str | None = None) -> Answer:
+        """See `MetricSource.metrics`."""
+        return self._ask("metrics", window, signals=tuple(signals), every=every)
+
+    def catalogue(self, window: Window) -> Answer:
+        """See `MetricSource.catalogue`."""
+        return self._ask("catalogue", window)
+
+    def edges(self, window: Window) -> Answer:
+        """See `SpanSource.edges`."""
+        return self._ask("edges", window)
+
+    def traces(self, window: Window, *, where: str | None = None, n: int | None = 100, order: str = "time") -> Answer:
+        """See `SpanSource.traces`."""
+        return self._ask("traces", window, where=where, n=n, order=order)
+
+    def changes(self, window: Window) -> Answer:
+        """See `ChangeSource.changes`."""
+        return self._ask("changes", window)
+
+    def alerts(self, window: Window) -> Answer:
+        """See `AlertSource.alerts`."""
+        return self._ask("alerts", window)
+
+    def _ask(self, question: str, window: Window | None, **arguments: Any) -> Answer:
+        key = canonical({"window": window, **{k: _plain_spec(v) for k, v in arguments.items()}})
+        if not (self.refresh and self.source is not None):
+            recorded = self.answers.find(self.name, question, key)
+            if recorded is not None:
+                return recorded
+        if self.source is None:
+            raise NotRecorded(
+                f"The question {question} to {self.name} was never recorded with these arguments ({key[:200]}): "
+                "open the case where its sources can be reached."
+            )
+        asked = getattr(self.source, question, None)
+        if asked is None:
+            raise ConnectorError(f"{self.name} cannot answer {question}: its connector does not offer it.")
+        answer = asked(**arguments) if window is None else asked(window, **arguments)
+        if not isinstance(answer, Answer):
+            answer = answer.answer()
+        answer = replace(
+            answer,
+            table=_clip(_checked(answer.table, question), question, window),
+            fetch=replace(answer.fetch, source=self.name, question=question),
+            arguments=key,
+        )
+        return self.answers.keep(answer)
+
+
+def _checked(table: pa.Table, question: str) -> pa.Table:
+    name = _TABLE_OF.get(question)
+    if name is None:
+        return table
+    if name == "LOGS" and not {"time", "seq", "weight"} <= set(table.column_names):
+        return table
+    table = schema.conform(table, name)
+    schema.check(table, name)
+    return table
+
+
+def _clip(table: pa.Table, question: str, window: Window | None) -> pa.Table:
+    column = schema.TIME_COLUMN.get(_TABLE_OF.get(question, ""), "")
+    if window is None or column not in table.column_names or question in ("traces", "changes", "alerts"):
+        return table
+    time = table.column(column)
+    start, end = pa.scalar(window.start, schema.TIME), pa.scalar(window.end, schema.TIME)
+    inside = pc.and_(pc.greater_equal(time, start), pc.less(time, end))
+    return table if pc.all(inside).as_py() in (True, None) else table.filter(inside)
+
+
+def _plain_spec(value: Any) -> Any:
+    if isinstance(value, SignalSpec):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, tuple) and value and isinstance(value[0], SignalSpec):
+        return [_plain_spec(v) for v in value]
+    return value
+
+
+def _line(entry: Entry) -> str:
+    record = {
+        "evidence": entry.evidence,
+        "arguments": entry.arguments,
+        "sha256": entry.sha256,
+        "bytes": entry.bytes,
+        "fetch": entry.fetch.to_dict(),
+    }
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    fetch = Fetch.from_dict(record["fetch"])
+    return Entry(
+        evidence=record["evidence"],
+        source=fetch.source,
+        question=fetch.question,
+        arguments=record["arguments"],
+        fetch=fetch,
+        sha256=record["sha256"],
+        bytes=record["bytes"],
+    )
+
+
+def evidence_hash(folder: Path) -> str:
+    """The sha256 of `evidence.jsonl`, which a page prints and a review names; of nothing when there is none."""
+    index = folder / "evidence.jsonl"
+    content = b""
+    with contextlib.suppress(FileNotFoundError):
+        content = index.read_bytes()
+    return hashlib.sha256(content).hexdigest()
