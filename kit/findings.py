@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from connectors.durable import write_whole
+from connectors.durable import locked, write_whole
 from connectors.window import utc
 from kit.errors import BadCase, NoEvidence, StaleFindings
 
@@ -41,36 +41,37 @@ class Findings:
         self.whole = folder / "findings.json"
 
     def write(
-        self,
-        part: str,
-        values: Mapping[str, Any],
-        *,
-        rests_on: Mapping[str, Iterable[str]],
-        reads: Iterable[str] = (),
+        self, part: str, noun: str, values: Mapping[str, Any], *, rests_on: Iterable[str], reads: Iterable[str] = ()
     ) -> None:
-        """Put one notebook's part there and merge again.
+        """Put one result of one notebook there, in place of the same noun's earlier one, and merge again.
 
-        `rests_on` names evidence ids per dotted key of `values`; a key that rests on nothing raises `NoEvidence`.
-        `reads` are the earlier parts that were read; their digests are kept to tell when this part grows stale.
+        `rests_on` are evidence ids; none raises `NoEvidence`. `reads` are the earlier parts that were read; their
+        digests are kept to tell when this result grows stale.
         """
         unknown = sorted(set(values) - set(KEYS))
         if unknown:
             raise BadCase(f"A finding cannot hold {', '.join(unknown)}: its keys are {', '.join(KEYS)}.")
-        grounds = {key: sorted(set(ids)) for key, ids in rests_on.items()}
-        bare = sorted(key for key, ids in grounds.items() if not ids)
-        if bare or not grounds:
+        grounds = sorted(set(rests_on))
+        if not grounds:
             raise NoEvidence(
-                f"The finding {', '.join(bare) or part} rests on nothing: give the answers it was computed from "
+                f"The {noun} of notebook {part} rests on nothing: give the answers it was computed from "
                 "(rests_on=case.evidence(…))."
             )
-        record = {
-            "part": part,
-            "values": _plain(values),
-            "rests_on": grounds,
-            "reads": {name: self.digest(name) for name in sorted(set(reads)) if name != part},
-        }
-        write_whole(self.parts_folder / f"{part}.json", _dump(record))
+        path = self.parts_folder / f"{part}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            record = self.part(part) or {"part": part, "results": {}}
+            record["results"][noun] = {
+                "values": _plain(values),
+                "rests_on": grounds,
+                "reads": {name: self.digest(name) for name in sorted(set(reads)) if name != part},
+            }
+            write_whole(path, _dump(record))
         write_whole(self.whole, _dump(self.merge()))
+
+    def forget(self, part: str) -> None:
+        """Take out what a notebook recorded before, as it starts anew."""
+        (self.parts_folder / f"{part}.json").unlink(missing_ok=True)
 
     def parts(self) -> list[str]:
         """Which parts are there, in the order of the walk?"""
@@ -93,25 +94,24 @@ class Findings:
             "impact": {}, "gaps": [], "partial": [], "next": [],
         }  # fmt: skip
         for name in self.parts():
-            record = self.part(name)
-            if record is None:
-                continue
-            for key, value in record["values"].items():
-                merged[key] = _merged(merged[key], value, by_index=key == "episodes")
+            for result in (self.part(name) or {"results": {}})["results"].values():
+                for key, value in result["values"].items():
+                    merged[key] = _merged(merged[key], value, by_index=key == "episodes")
         return merged
 
     def rests_on(self) -> dict[str, list[str]]:
         """Which evidence does each finding rest on? By `part/key`."""
         grounds: dict[str, list[str]] = {}
         for name in self.parts():
-            record = self.part(name) or {"rests_on": {}}
-            grounds.update({f"{name}/{key}": ids for key, ids in record["rests_on"].items()})
+            for result in (self.part(name) or {"results": {}})["results"].values():
+                for key in result["values"]:
+                    grounds[f"{name}/{key}"] = sorted({*grounds.get(f"{name}/{key}", []), *result["rests_on"]})
         return grounds
 
     def digest(self, part: str) -> str:
         """A digest of one part's values; of nothing when it is not there."""
         record = self.part(part)
-        content = _dump(record["values"]) if record else b""
+        content = _dump({noun: r["values"] for noun, r in record["results"].items()}) if record else b""
         return hashlib.sha256(content).hexdigest()
 
     def stale(self) -> list[str]:
@@ -119,7 +119,11 @@ class Findings:
         return [
             name
             for name in self.parts()
-            if any(self.digest(read) != seen for read, seen in (self.part(name) or {}).get("reads", {}).items())
+            if any(
+                self.digest(read) != seen
+                for result in (self.part(name) or {"results": {}})["results"].values()
+                for read, seen in result["reads"].items()
+            )
         ]
 
     def require_fresh(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,12 @@ class Result:
     """
 
     because: tuple[str, ...]
+    step: ClassVar[str] = ""
+    """The notebook of the walk that records it, 00 … 07; empty: it is shown, not recorded."""
+
+    def to_findings(self) -> dict[str, Any]:
+        """What it contributes to `findings.json`, by the keys fixed there."""
+        raise NotImplementedError
 
     @property
     def headline(self) -> str:

@@ -1,0 +1,1 @@
+"""Share what was found: the self-contained page."""

@@ -1,0 +1,58 @@
+"""A chart with its table and its evidence: the figure a notebook draws and an exported page draws again."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kit.result import table_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+CHART_MIME = "application/vnd.incident-kit.chart+json"
+"""What an exported page needs beside the figure: title, description and the table behind it."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One drawn finding. `title` says what it shows; `table` has the very numbers that are drawn.
+
+    Nothing is rendered until it is shown: the notebook gets plotly's own mime type, so no renderer is looked for.
+    """
+
+    title: str
+    figure: go.Figure
+    table: pd.DataFrame
+    description: str = ""
+    evidence: tuple[str, ...] = field(default=())
+
+    def to_frame(self) -> pd.DataFrame:
+        """The numbers that are drawn."""
+        return self.table
+
+    def citing(self, *evidence: str) -> Chart:
+        """The same chart, with the recorded answers it was drawn from."""
+        return Chart(self.title, self.figure, self.table, self.description, tuple(dict.fromkeys(evidence)))
+
+    def __str__(self) -> str:
+        return f"[chart] {self.title}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        figure = json.loads(self.figure.to_json())
+        figure["config"] = {"displaylogo": False, "responsive": True}
+        return {
+            PLOTLY_MIME: figure,
+            CHART_MIME: {
+                "title": self.title,
+                "description": self.description,
+                "evidence": list(self.evidence),
+                "table": table_html(self.table, limit=200),
+            },
+            "text/html": f"<p>{html.escape(self.title)}</p>{table_html(self.table)}",
+            "text/plain": str(self),
+        }

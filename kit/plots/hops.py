@@ -1,0 +1,46 @@
+"""How much longer does each hop of the request path take, and do the parts add up?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.plots.chart import Chart
+from kit.plots.theme import BAD, GOOD, GREY, plain, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def latency_by_hop(hops: pd.DataFrame, *, title: str) -> Chart:
+    """Which hop added the time?
+
+    `hops` has one row per hop or boundary in the order of the path: `hop`, `before_s`, `after_s` (its own mean time
+    per request, seconds; NaN: not visible there) and optionally `state` (good, bad, unknown). The bars are the
+    differences; hops without data are drawn as *not visible*, never as zero.
+    """
+    import plotly.graph_objects as go
+
+    table = hops.copy()
+    table["added_s"] = table["after_s"] - table["before_s"]
+    seen = table["added_s"].notna()
+    state = table["state"] if "state" in table else seen.map({True: "good", False: "unknown"})
+    colours = [BAD if s == "bad" else GREY if s == "unknown" else GOOD for s in state]
+    text = [
+        f"{added * 1000:+,.0f} ms ({before * 1000:,.0f} → {after * 1000:,.0f})" if known else "not visible"
+        for added, before, after, known in zip(table["added_s"], table["before_s"], table["after_s"], seen, strict=True)
+    ]
+    figure = go.Figure(
+        go.Bar(
+            x=table["added_s"].fillna(0.0).to_numpy(dtype=float),
+            y=[plain(h) for h in table["hop"]],
+            orientation="h",
+            marker={"color": colours, "pattern": {"shape": ["/" if s == "bad" else "" for s in state]}},
+            text=text,
+            textposition="auto",
+            hovertemplate="%{y}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title_text="time added per request (s)")
+    styled(figure, title=title, height=140 + 44 * max(len(table), 1))
+    return Chart(title, figure, table, description="time added per request by each hop; hatched bars are the bad hops")

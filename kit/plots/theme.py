@@ -1,0 +1,71 @@
+"""One look for every chart: colours that colour-blind eyes tell apart, units on axes, the time zone named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Okabe and Ito (2008), "Color Universal Design": distinguishable with every common form of colour blindness.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#8A8F98",
+)  # fmt: skip
+BAD, GOOD, UNKNOWN = RED, BLUE, GREY
+HARM = "rgba(213,94,0,0.12)"
+"""The shade laid over the time in which users were hurt; always with a label, never by colour alone."""
+
+LANE_COLOURS: Mapping[str, str] = {
+    "change": PURPLE, "symptom": RED, "detection": ORANGE, "response": BLUE, "recovery": GREEN,
+}  # fmt: skip
+CHANGE_SYMBOLS: Mapping[str, str] = {
+    "deploy": "triangle-up", "config": "square", "flag": "star", "schema": "diamond", "scale": "cross",
+    "restart": "x", "job": "circle", "mitigation": "hexagon", "certificate": "pentagon", "disk": "bowtie",
+    "traffic": "triangle-right", "dependency": "triangle-left", "node": "hourglass", "other": "circle-open",
+}  # fmt: skip
+
+_TEXT, _GRID = "#4a4f57", "rgba(128,128,128,0.25)"
+
+
+def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None = None) -> go.Figure:
+    """Give a figure the kit's look: its title is a finding, its background takes the page's colour."""
+    figure.update_layout(
+        title={"text": plain(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
+        height=height,
+        margin={"l": 64, "r": 24, "t": 56, "b": 48},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 12, "color": _TEXT},
+        hoverlabel={"namelength": -1},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        template="none",
+    )
+    axis: dict[str, Any] = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    if zone is not None:
+        figure.update_xaxes(title_text=None)
+        rows = [a for a in figure.select_xaxes()]
+        rows[-1].update(title_text=f"time ({zone})")
+    return figure
+
+
+def plain(text: str) -> str:
+    """The text as plotly must be given it so that it shows as text: its own small HTML is switched off."""
+    return (
+        str(text)
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("\x00", "␀")
+        .replace("\x1b", "␛")
+    )
+
+
+def local(times: Any, zone: str) -> Any:
+    """UTC times as wall-clock times of a zone, the way plotly draws them (it knows no zones)."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(pd.to_datetime(times, utc=True))
+    return index.tz_convert(zone).tz_localize(None).to_numpy(dtype="datetime64[ms]")

@@ -1,0 +1,204 @@
+"""The first screen in plain words: what broke, how sure, the chain, what is ruled out, what is not known, what stops it.
+
+One text from `findings.json`, used by the page, the terminal and `now`, so that they never disagree. Numbers are
+rounded, times absolute, no p-values; the words for certainty are confirmed, supported, open, ruled out, can't be tested
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors.window import utc
+
+WORDS = {
+    "confirmed": "confirmed", "supported": "supported", "open": "open", "refuted": "ruled out",
+    "guess": "can't be tested here",
+}  # fmt: skip
+FAILURE_WORDS = {
+    "pool_starved": "a starved connection pool", "overload": "overload", "retry_storm": "a retry storm",
+    "bad_change": "a bad change", "client_contract": "a broken client contract",
+    "auth_misconfiguration": "a misconfiguration of authentication", "slow_dependency": "a slow dependency",
+    "certificate_expired": "an expired certificate", "disk_full": "a full disk", "scheduled_job": "a scheduled job",
+    "queue_backlog": "a queue backlog", "fail_fast": "requests failing fast", "one_location": "a fault in one location",
+    "resource_leak": "a resource leak", "traffic_lost": "traffic lost upstream", "unclassified": "no known class of failure",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The six parts of the first screen, each a list of sentences in reading order."""
+
+    title: str
+    broke: tuple[str, ...]
+    sure: tuple[str, ...]
+    chain: tuple[str, ...] = field(default=())
+    ruled_out: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = field(default=())
+    prevention: tuple[str, ...] = field(default=())
+
+    def sections(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The parts with their headings, in the order of the first screen."""
+        return [
+            ("What broke", self.broke),
+            ("How sure are we, and what would change our mind", self.sure),
+            ("The chain", self.chain),
+            ("Ruled out", self.ruled_out),
+            ("What we do not know", self.unknown),
+            ("What stops it next time", self.prevention),
+        ]
+
+
+def summarize(findings: Mapping[str, Any], *, title: str, zone: str = "UTC") -> Summary:
+    """What would a tired reader want to know first? From the merged findings and the case's title and zone."""
+    verdict = findings.get("verdict", "cannot_tell")
+    unknown = _unknown(findings)
+    if verdict == "healthy":
+        return Summary(
+            title="Nothing is wrong in this window",
+            broke=("Errors, tail latency and traffic at the entry stayed within what they were before.",),
+            sure=("No symptom passed its test; a smaller harm than the stated floors would not show.",),
+            unknown=unknown,
+        )
+    episodes = findings.get("episodes", [])
+    if verdict == "cannot_tell" or not episodes:
+        return Summary(
+            title=title,
+            broke=("The data at hand cannot tell whether users were hurt.",),
+            sure=("Nothing is concluded.",),
+            unknown=unknown,
+        )
+    zoneinfo = ZoneInfo(zone)
+    return Summary(
+        title=title,
+        broke=tuple(line for e in episodes for line in _broke(e, findings, zoneinfo)),
+        sure=_sure(findings),
+        chain=_chain(findings),
+        ruled_out=_ruled_out(findings),
+        unknown=unknown,
+        prevention=tuple(str(n.get("text", n) if isinstance(n, Mapping) else n) for n in findings.get("next", [])),
+    )
+
+
+def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneInfo) -> list[str]:
+    lines = []
+    onset, recovered = episode.get("onset"), episode.get("recovered")
+    if onset:
+        began = f"Harm began {when(onset, zone)}"
+        if onset.get("censored"):
+            began += ", or earlier: it was there when the recording starts"
+        if recovered and recovered.get("time"):
+            minutes = (utc(recovered["time"]) - utc(onset["time"])).total_seconds() / 60
+            lines.append(f"{began} and was over {when(recovered, zone)}: {minutes:.1f} minutes.")
+        else:
+            lines.append(f"{began} and was not over when the recording ends.")
+    failed = (findings.get("impact") or {}).get("failed")
+    if failed:
+        at_least = "At least " if failed.get("lower_bound") else ""
+        lines.append(
+            f"{at_least}{_round(failed['value'])} more requests failed than before "
+            f"({_round(failed['low'])}–{_round(failed['high'])})."
+        )
+    slow = (findings.get("impact") or {}).get("slow")
+    if slow and slow.get("value"):
+        lines.append(f"{_round(slow['value'])} more requests were slow ({_round(slow['low'])}–{_round(slow['high'])}).")
+    scope = episode.get("scope") or {}
+    if scope.get("where"):
+        lines.append(
+            f"Hurt: {scope['where']}"
+            + (f", {scope['share_of_traffic']:.0%} of the traffic" if scope.get("share_of_traffic") is not None else "")
+            + (f", {scope['explains']:.0%} of the excess" if scope.get("explains") is not None else "")
+            + "."
+        )
+    failure = episode.get("failure") or {}
+    if failure.get("name"):
+        lines.append(f"The shape is that of {FAILURE_WORDS.get(failure['name'], failure['name'])}.")
+    cut = episode.get("cut") or {}
+    if cut.get("between"):
+        good = f"Good up to {', '.join(cut['last_good'])}; the" if cut.get("last_good") else "The"
+        lines.append(f"{good} break is at {', '.join(cut['between'])}.")
+    return lines
+
+
+def _sure(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    hypotheses = findings.get("hypotheses", [])
+    alive = [h for h in hypotheses if h.get("state") in ("confirmed", "supported")]
+    alive.sort(key=lambda h: h["state"] != "confirmed")
+    lines = []
+    for hypothesis in alive[:3]:
+        lines.append(f"{WORDS[hypothesis['state']].capitalize()}: {_sentence(hypothesis['statement'])}")
+        missing = hypothesis.get("missing") or []
+        if missing and hypothesis["state"] != "confirmed":
+            lines.append(f"It is not confirmed because {'; '.join(missing)}.")
+    if not alive:
+        still = [h for h in hypotheses if h.get("state") == "open"]
+        lines.append(
+            f"No explanation is supported yet; {len(still)} still open."
+            if still
+            else "No explanation has been tested yet."
+        )
+    change = [h["would_change"] for h in alive[:1] if h.get("would_change")]
+    lines.extend(f"We would change our mind if {c}." for c in change)
+    return tuple(lines)
+
+
+def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    links = findings.get("mechanism", [])
+    if not links:
+        return ()
+    lines = []
+    for link in links:
+        gap = "" if link.get("evidence") else " — no evidence for this link"
+        lines.append(f"{link['from']} → {link['to']}{gap}")
+    return tuple(lines)
+
+
+def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"{_sentence(h['statement']).rstrip('.')}: {h['refuted_by']}."
+        for h in findings.get("hypotheses", [])
+        if h.get("state") == "refuted"
+    )
+
+
+def _unknown(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    lines = [str(g.get("text", g) if isinstance(g, Mapping) else g) for g in findings.get("gaps", [])]
+    lines += [str(p.get("text", p) if isinstance(p, Mapping) else p) for p in findings.get("partial", [])]
+    residuals = [e.get("residual") for e in findings.get("episodes", []) if e.get("residual")]
+    lines += [f"{r:.0%} of the excess failures is not carried by the explanation." for r in residuals if r > 0.1]
+    return tuple(lines)
+
+
+def when(interval: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """An instant known as an interval, in absolute words.
+
+    >>> when({"earliest": "2026-03-01T01:14:00Z", "time": "2026-03-01T01:14:03Z", "latest": "2026-03-01T01:14:06Z"},
+    ...      ZoneInfo("Europe/Berlin"))
+    'between 02:14:00 and 02:14:06 CET (2026-03-01)'
+    """
+    first, last = _at(interval["earliest"], zone), _at(interval["latest"], zone)
+    if (last - first).total_seconds() < 1:
+        return f"at {first:%H:%M:%S %Z} ({first:%Y-%m-%d})"
+    return f"between {first:%H:%M:%S} and {last:%H:%M:%S %Z} ({first:%Y-%m-%d})"
+
+
+def _at(time: Any, zone: ZoneInfo) -> datetime:
+    return utc(time).astimezone(zone)
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith(".") else f"{text}."
+
+
+def _round(value: float) -> str:
+    """Two significant digits are enough for a first screen; small numbers stay exact."""
+    value = float(value)
+    if abs(value) < 100:
+        return f"{value:,.0f}"
+    digits = len(str(int(abs(value)))) - 2
+    return f"{round(value, -digits):,.0f}"

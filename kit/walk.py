@@ -1,0 +1,195 @@
+"""Run the notebooks of the walk in order: through a real kernel, or their code cells in this process.
+
+One kernel serves the whole walk, but each notebook starts with cleared names and can be run alone: state passes through
+the case folder, never through the kernel.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.durable import write_whole
+from kit.errors import BadCase, KitError
+
+WALK = (
+    "00_start_here", "01_stop_the_bleeding", "02_what_changed", "03_golden_signals", "04_bisect_the_path",
+    "05_read_the_spot", "06_test_the_cause", "07_postmortem",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One notebook of the walk, while it is run: how many of its code cells are done."""
+
+    notebook: str
+    done: int
+    total: int
+
+
+Progress = Callable[[Step], None]
+
+
+def shipped_notebooks() -> Path:
+    """Where do this installation's own notebooks stand? In a checkout `notebooks/`, in a wheel beside the package."""
+    beside = Path(__file__).parent / "_notebooks"
+    checkout = Path(__file__).parent.parent / "notebooks"
+    for folder in (beside, checkout):
+        if (folder / f"{WALK[0]}.ipynb").exists():
+            return folder
+    raise BadCase("This installation has no notebooks: install incident-notebook-kit again.")
+
+
+def run_in_process(
+    case_path: Path, *, notebooks: Sequence[Path] | None = None, progress: Progress | None = None
+) -> None:
+    """Run the walk's code cells in this process, without a kernel and without keeping outputs.
+
+    What a cell displays is rendered all the same, so that a broken chart fails here too. Raises whatever a cell raises,
+    with the notebook and cell named.
+    """
+    for path in notebooks if notebooks is not None else _walk_files(shipped_notebooks()):
+        notebook = _read(path)
+        names: dict[str, Any] = {"__name__": "__main__"}
+        cells = [c for c in notebook.cells if c.cell_type == "code"]
+        for number, cell in enumerate(cells):
+            if progress:
+                progress(Step(path.stem, number, len(cells)))
+            _run_cell(_source(cell, case_path), names, where=f"{path.stem}, code cell {number + 1}")
+        if progress:
+            progress(Step(path.stem, len(cells), len(cells)))
+
+
+def run_through_kernel(
+    case_path: Path, *, out: Path, notebooks: Sequence[Path] | None = None, progress: Progress | None = None
+) -> list[Path]:
+    """Execute the walk in one Jupyter kernel and write the executed notebooks to `out`.
+
+    Returns their paths. A cell that fails raises `BadCase` with the notebook, the cell and the error's own sentence; the
+    notebooks executed so far, and the failing one with its traceback, are kept.
+    """
+    from jupyter_client.manager import KernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    files = list(notebooks) if notebooks is not None else _walk_files(shipped_notebooks())
+    out.mkdir(parents=True, exist_ok=True)
+    manager = KernelManager(kernel_name="python3")
+    manager.shutdown_wait_time = 1.0
+    manager.start_kernel(cwd=str(out))
+    written: list[Path] = []
+    try:
+        client = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=120)
+        for path in files:
+            notebook = _read(path)
+            total = sum(c.cell_type == "code" for c in notebook.cells)
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.source = _source(cell, case_path)
+            runner = NotebookClient(notebook, km=manager, timeout=600, shutdown_kernel="immediate")
+            runner.kc = client
+            state = {"done": 0}
+
+            def cell_done(
+                cell: Any,
+                cell_index: int,
+                execute_reply: Any,
+                *,
+                path: Path = path,
+                state: dict = state,
+                total: int = total,
+            ) -> None:  # noqa: E501
+                state["done"] += 1
+                if progress:
+                    progress(Step(path.stem, min(state["done"], total), total))
+
+            runner.on_cell_executed = cell_done
+            if progress:
+                progress(Step(path.stem, 0, total))
+            client.execute("%reset -f", silent=True, store_history=False, reply=True)
+            try:
+                runner.reset_execution_trackers()
+                for index, cell in enumerate(notebook.cells):
+                    runner.execute_cell(cell, index)
+            except CellExecutionError as error:
+                _write(notebook, out / path.name)
+                raise BadCase(
+                    f"Notebook {path.stem} stopped: {error.ename}: {error.evalue} "
+                    f"(its traceback stands in {out / path.name})."
+                ) from None
+            _write(notebook, out / path.name)
+            written.append(out / path.name)
+    finally:
+        manager.shutdown_kernel(now=True)
+    return written
+
+
+def copy_notebooks(to: Path, *, case_path: str) -> list[Path]:
+    """Put the shipped notebooks into a case folder, with the parameter that points at the case."""
+    written = []
+    for path in sorted(shipped_notebooks().glob("*.ipynb")):
+        notebook = _read(path)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.source = _source(cell, case_path)
+        written.append(to / path.name)
+        _write(notebook, written[-1])
+    return written
+
+
+def _walk_files(folder: Path) -> list[Path]:
+    return [folder / f"{name}.ipynb" for name in WALK if (folder / f"{name}.ipynb").exists()]
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise BadCase(f"{path} is not a notebook ({str(error).splitlines()[0]}): restore it.") from None
+
+
+def _write(notebook: Any, path: Path) -> None:
+    import nbformat
+
+    write_whole(path, nbformat.writes(copy.deepcopy(notebook)) + "\n")
+
+
+def _source(cell: Any, case_path: Path | str) -> str:
+    """The cell's code; the one tagged `parameters` gets the path of the case, as a literal."""
+    if "parameters" not in cell.metadata.get("tags", []):
+        return cell.source
+    lines = [
+        f"case_path = {str(case_path)!r}" if line.split("=")[0].strip() == "case_path" else line
+        for line in cell.source.splitlines()
+    ]
+    return "\n".join(lines)
+
+
+def _run_cell(source: str, names: dict[str, Any], *, where: str) -> None:
+    import ast
+
+    tree = ast.parse(source, filename=where)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    try:
+        exec(compile(tree, where, "exec"), names)  # noqa: S102 - the installation's own notebooks, checked by the tests
+        if last is not None:
+            _shown(eval(compile(ast.Expression(last.value), where, "eval"), names))  # noqa: S307 - as above
+    except KitError as error:
+        error.add_note(f"in {where}")
+        raise
+
+
+def _shown(value: Any) -> Iterator[Any] | None:
+    for method in ("_repr_mimebundle_", "_repr_html_"):
+        render = getattr(value, method, None)
+        if render is not None:
+            render()
+            break
+    return None
