@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -164,15 +164,24 @@ class Answers:
 class Recorded:
     """A source whose every answer is recorded; without a source behind it, replay.
 
-    It answers whatever its source answers. A question already recorded is not asked again unless `refresh` is set.
+    It answers whatever its source answers; `seen` is told of each answer given. A question already recorded is not asked again unless `refresh` is set.
     Raises `NotRecorded`, naming the question, when nothing is behind it and the answer was never recorded.
     """
 
-    def __init__(self, name: str, source: Any | None, answers: Answers, *, refresh: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Any | None,
+        answers: Answers,
+        *,
+        refresh: bool = False,
+        seen: Callable[[Answer], None] | None = None,
+    ) -> None:
         self.name = name
         self.source = source
         self.answers = answers
         self.refresh = refresh
+        self._seen = seen or (lambda answer: None)
 
     def fields(self, window: Window, *, where: str | None = None) -> Answer:
         """See `LogSource.fields`."""
@@ -265,6 +274,7 @@ class Recorded:
         if not (self.refresh and self.source is not None):
             recorded = self.answers.find(self.name, question, key)
             if recorded is not None:
+                self._seen(recorded)
                 return recorded
         if self.source is None:
             raise NotRecorded(
@@ -283,6 +293,7 @@ class Recorded:
             fetch=replace(answer.fetch, source=self.name, question=question),
             arguments=key,
         )
+        self._seen(answer)
         return self.answers.keep(answer)
 
 

@@ -1,0 +1,269 @@
+"""One incident's folder: its sources asked and recorded, its findings written, its state passed from step to step.
+
+Everything the walk reads goes through here and is recorded as it is answered; everything it concludes is written here
+and names what it rests on. Analysis gets plain frames and windows from a case and knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectors.base import Answer
+from connectors.errors import ConnectorError
+from connectors.load import Answers, Recorded
+from connectors.window import Window, step_seconds
+from kit.errors import BadCase
+from kit.findings import Findings
+from kit.incident import read_incident
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kit.request_log import RequestLog
+    from kit.result import Result
+
+STEPS_S = (5, 10, 15, 30, 60, 300, 900, 3600)
+BINS_WANTED = 120
+HISTORY_DAYS = 14
+
+
+def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: bool = False) -> Case:
+    """Which case stands in this folder?
+
+    A recorded sample (it has a `MANIFEST.sha256`) is read-only: it is copied to `cases/<id>` first. `offline` answers
+    only from what is recorded; `refresh` asks the sources again. Raises `BadCase` with one sentence when the folder is
+    not a case or its `incident.toml` is not whole.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise BadCase(
+            f"There is no folder {folder}: give the path of a case, or make one with `incident-kit new NAME`."
+        )
+    incident = read_incident(folder)
+    if (folder / "MANIFEST.sha256").exists():
+        folder = working_copy(folder, folder.resolve().parent.parent / "cases" / incident.id)
+    return Case(folder.resolve(), offline=offline, refresh=refresh)
+
+
+def working_copy(sample: Path, to: Path) -> Path:
+    """A copy of a recorded sample to work on, without its truth; what was worked out there before is kept."""
+    if (to / "incident.toml").exists():
+        return to
+    to.mkdir(parents=True, exist_ok=True)
+    for item in sorted(sample.iterdir()):
+        if item.name in ("MANIFEST.sha256", "truth.toml", "incident.toml"):
+            continue
+        if item.is_dir():
+            shutil.copytree(item, to / item.name, dirs_exist_ok=True)
+        else:
+            shutil.copy2(item, to / item.name)
+    shutil.copy2(sample / "incident.toml", to / "incident.toml")
+    return to
+
+
+class Case:
+    """An open case. Attributes answer what was loaded; `record` is the only writer of findings."""
+
+    def __init__(self, folder: Path, *, offline: bool = False, refresh: bool = False) -> None:
+        self.folder = folder
+        self.incident = read_incident(folder)
+        self.answers = Answers(folder)
+        self.findings = Findings(folder)
+        self.offline = offline
+        self.gaps: dict[str, str] = {}
+        """What could not be asked: the sentence, and the pillar it belongs to."""
+        self._refresh = refresh
+        self._sources: dict[str, Recorded] = {}
+        self._seen: dict[str, dict[str, None]] = {}
+        self._parts_read: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"Case({self.incident.id!r}: {self.incident.title}; {self.look})"
+
+    # --- what is looked at --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def look(self) -> Window:
+        """The span that is loaded; an open end stays where it was when the case was opened."""
+        return self.incident.window
+
+    @property
+    def zone(self) -> str:
+        """The time zone of the people, for display only."""
+        return self.incident.tz
+
+    @cached_property
+    def every(self) -> str:
+        """The step of the grid: a round one that gives about 120 bins, no finer than the slowest metric source."""
+        wanted = self.look.seconds / BINS_WANTED
+        slowest = max((step_seconds(s.interval) for s in self.catalog.sources.values() if s.interval), default=0.0)
+        fitting = [s for s in STEPS_S if s >= slowest]
+        return f"{max([s for s in fitting if s <= wanted], default=fitting[0] if fitting else STEPS_S[-1])}s"
+
+    @property
+    def grid(self) -> Window:
+        """The look, from the first whole bin to the last: a bin cut by its edges is not compared with whole ones."""
+        from datetime import UTC, datetime
+
+        step = step_seconds(self.every)
+        start = -(-self.look.start.timestamp() // step) * step
+        end = max(self.look.end.timestamp() // step * step, start + step)
+        return Window(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
+
+    @cached_property
+    def catalog(self) -> Any:
+        """What `sources.toml`, `signals.toml` and `path.toml` say."""
+        from connectors.catalog import read_catalog
+
+        return read_catalog(self.folder)
+
+    @property
+    def path(self) -> pd.DataFrame | None:
+        """The request path, a row per edge; None when the case has no `path.toml`."""
+        table = self.catalog.path
+        return None if table is None else table.to_pandas()
+
+    # --- sources, every answer recorded -------------------------------------------------------------------------------
+
+    def source(self, name: str) -> Recorded:
+        """The source of this name in `sources.toml`; whatever it answers is recorded."""
+        if name not in self._sources:
+            if name not in self.catalog.sources:
+                known = ", ".join(self.catalog.sources) or "none"
+                raise BadCase(f"{self.folder / 'sources.toml'} has no source {name!r}: it has {known}.")
+            behind = None if self.offline else OnFirstUse(lambda: self.catalog.open(name))
+            self._sources[name] = Recorded(
+                name, behind, self.answers, refresh=self._refresh, seen=lambda answer: self._note(name, answer)
+            )
+        return self._sources[name]
+
+    def sources(self, table: str) -> list[Recorded]:
+        """All sources of one kind of table: logs, metrics, spans, changes or alerts."""
+        return [self.source(name) for name, spec in self.catalog.sources.items() if spec.table == table]
+
+    def logs_of(self, service: str) -> tuple[Recorded, str | None] | None:
+        """Where are this service's lines, and by which filter? None when no log source has them."""
+        specs = {n: s for n, s in self.catalog.sources.items() if s.table == "logs"}
+        own = [name for name, spec in specs.items() if spec.service == service]
+        if own:
+            return self.source(own[0]), None
+        shared = [name for name, spec in specs.items() if spec.service is None]
+        return (self.source(shared[0]), f"service = '{service}'") if shared else None
+
+    @cached_property
+    def requests(self) -> RequestLog | None:
+        """The log of the outermost hop, with its filters; None when `signals.toml` names none or it cannot be read."""
+        from kit.questions import field_names
+        from kit.request_log import RequestLog
+
+        spec = self.catalog.requests
+        if spec is None or spec.source not in self.catalog.sources:
+            return None
+        names = field_names(self, self.source(spec.source))
+        return RequestLog(self.source(spec.source), spec, names) if "duration_s" in names else None
+
+    @property
+    def logs(self) -> Any:
+        """All lines of all services as one log source."""
+        from connectors.merged import MergedLogs
+
+        return MergedLogs("logs", self.sources("logs"))
+
+    def ask(self, pillar: str, question: Callable[[], Answer]) -> Answer | None:
+        """The answer to a question; None when it could not be asked, which is noted as a gap and stops nothing."""
+        try:
+            return question()
+        except ConnectorError as error:
+            self.gaps.setdefault(str(error), pillar)
+            return None
+
+    def evidence(self, *pillars: str) -> list[str]:
+        """The ids of all answers read so far in these pillars (all of them when none is named).
+
+        Pillars: requests, metrics, logs, spans, changes, alerts.
+        """
+        wanted = pillars or tuple(self._seen)
+        return [ev for pillar in wanted for ev in self._seen.get(pillar, {})]
+
+    def _note(self, name: str, answer: Answer) -> None:
+        entry = self.catalog.requests is not None and name == self.catalog.requests.source
+        pillar = "requests" if entry else self.catalog.sources[name].table
+        self._seen.setdefault(pillar, {})[answer.evidence] = None
+
+    # --- tables -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """METRICS of all sources over the look, as `signals.toml` reads them; empty when there are none."""
+        from kit import questions
+
+        return questions.metrics(self)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """CHANGES of all sources ordered by time, two weeks before the look included (for the base rate)."""
+        from kit import questions
+
+        return questions.changes(self, history_days=HISTORY_DAYS)
+
+    @cached_property
+    def alerts(self) -> pd.DataFrame:
+        """ALERTS of all sources."""
+        from kit import questions
+
+        return questions.alerts(self)
+
+    @cached_property
+    def wide(self) -> pd.DataFrame:
+        """The aligned frame: metrics and the signals derived from logs on one grid, NaN where there is no data."""
+        from kit import questions
+
+        return questions.wide(self)
+
+    # --- findings -----------------------------------------------------------------------------------------------------
+
+    def record(self, result: Result, *, rests_on: Iterable[Answer | str]) -> Result:
+        """Write what a result contributes to the findings, with the answers it rests on; gives the result back.
+
+        Raises `NoEvidence` when it rests on nothing. An earlier record of the same kind of result is replaced.
+        """
+        if not result.step:
+            raise BadCase(f"A {type(result).__name__} is shown, not recorded: it belongs to no step of the walk.")
+        grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
+        for evidence in grounds:
+            self.answers.entry(evidence)
+        self.findings.write(
+            result.step, type(result).__name__, result.to_findings(), rests_on=grounds, reads=self._parts_read
+        )
+        return result
+
+    def found(self, step: str, key: str) -> Any:
+        """What an earlier notebook recorded under this key; None when it has not been run or found nothing.
+
+        Remembered as read, so that what is recorded next grows stale when that part changes.
+        """
+        self._parts_read.add(step)
+        values: Any = None
+        for result in (self.findings.part(step) or {"results": {}})["results"].values():
+            values = result["values"].get(key, values)
+        return values
+
+
+class OnFirstUse:
+    """A source that is opened when it is first asked; what its connector offers is looked up then."""
+
+    def __init__(self, opener: Callable[[], Any]) -> None:
+        self._opener = opener
+        self._source: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self._source is None:
+            self._source = self._opener()
+        return getattr(self._source, name)

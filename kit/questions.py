@@ -1,0 +1,209 @@
+"""The standing questions of the walk: which answers a case asks its sources for, and which frames they become.
+
+Only small answers travel: counts, quantiles, exemplars. Raw rows are asked for the few bins around a candidate onset
+and for the lines that a finding cites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from connectors.base import Answer
+from connectors.schema import TABLES
+from connectors.window import Window
+
+if TYPE_CHECKING:
+    from connectors.load import Recorded
+    from kit.case import Case
+
+FAILED = "http.response.status_code >= 500 OR http.response.status_code = 0"
+"""How a request failed at a hop that `signals.toml` says nothing about."""
+
+REQUEST_FIELDS = (
+    "route", "http.request.method", "http.response.status_code", "duration_s", "upstream.duration_s", "upstream.status",
+    "upstream.address", "attempts", "error.type", "trace_id", "region", "zone", "tenant", "client", "version",
+    "instance",
+)  # fmt: skip
+TRACES_READ = 5_000
+ROWS_NEAR_ONSET = 50_000
+
+
+def both(*conditions: str | None) -> str | None:
+    """One filter that holds where all of these do; None: no condition at all.
+
+    >>> both("a = 1", None, "b = 2 OR c = 3")
+    '(a = 1) AND (b = 2 OR c = 3)'
+    """
+    given = [c for c in conditions if c]
+    if len(given) < 2:
+        return given[0] if given else None
+    return " AND ".join(f"({c})" for c in given)
+
+
+def but_not(condition: str | None) -> str | None:
+    """The filter for everything else; None where there was no condition."""
+    return f"NOT ({condition})" if condition else None
+
+
+def field_names(case: Case, source: Recorded) -> frozenset[str]:
+    """Which fields do the lines of this source have in the look?"""
+    answer = case.ask("logs", lambda: source.fields(case.look))
+    return frozenset() if answer is None else frozenset(answer.table.column("name").to_pylist())
+
+
+def metrics(case: Case) -> pd.DataFrame:
+    """METRICS of all sources over the look, as `signals.toml` reads them; empty when there are none."""
+    signals = tuple(case.catalog.signals)
+    window = case.grid
+    sources = case.sources("metrics") if signals else []
+    return _joined(
+        (case.ask("metrics", lambda s=s: s.metrics(window, signals=signals, every=case.every)) for s in sources),
+        "METRICS",
+    )
+
+
+def changes(case: Case, *, history_days: int) -> pd.DataFrame:
+    """CHANGES of all sources, ordered by time, with so many days before the look for the base rate."""
+    window = case.look.widen(before_s=history_days * 86400)
+    found = _joined((case.ask("changes", lambda s=s: s.changes(window)) for s in case.sources("changes")), "CHANGES")
+    return found.drop_duplicates("id").sort_values("time", kind="stable").reset_index(drop=True)
+
+
+def alerts(case: Case) -> pd.DataFrame:
+    """ALERTS of all sources, ordered by time."""
+    found = _joined((case.ask("alerts", lambda s=s: s.alerts(case.look)) for s in case.sources("alerts")), "ALERTS")
+    return found.sort_values("time", kind="stable").reset_index(drop=True)
+
+
+def spans(case: Case, window: Window) -> pd.DataFrame:
+    """SPANS of up to 5,000 traces of this window, whole traces only; empty when there are none."""
+    return _joined(
+        (case.ask("spans", lambda s=s: s.traces(window, n=TRACES_READ, order="time")) for s in case.sources("spans")),
+        "SPANS",
+    )
+
+
+def derived_signals(case: Case) -> pd.DataFrame:
+    """The signals that are counted in logs: requests, errors, tails and log levels of every service, on the grid."""
+    from kit.align import signals_from_answers
+
+    parts: dict[str, list[Answer | None]] = {
+        "counts": [], "failures": [], "durations": [], "upstream": [], "levels": [], "statements": [], "slow": [],
+    }  # fmt: skip
+    window, every = case.grid, case.every
+    for source in case.sources("logs"):
+        names = field_names(case, source)
+        if "level" in names:
+            parts["levels"].append(
+                case.ask("logs", lambda s=source: s.count(window, every=every, by=("service", "level")))
+            )
+        if "duration_s" not in names:
+            continue
+        if "http.response.status_code" in names:
+            user = both(_user_requests(case, source, names), _present(names))
+            parts["counts"].append(
+                case.ask("logs", lambda s=source, u=user: s.count(window, every=every, by=("service",), where=u))
+            )
+            bad = both(user, _failed(case, source))
+            parts["failures"].append(
+                case.ask("logs", lambda s=source, b=bad: s.count(window, every=every, by=("service",), where=b))
+            )
+            parts["durations"].append(_durations(case, source, "duration_s", user))
+            if "upstream.duration_s" in names:
+                parts["upstream"].append(_durations(case, source, "upstream.duration_s", user))
+        if "db.query.summary" in names:
+            parts["statements"].append(_durations(case, source, "duration_s", "db.query.summary IS NOT NULL"))
+    wide = signals_from_answers(
+        window=window, every=every,
+        **{name: _table(parts[name]) for name in ("counts", "failures", "durations", "upstream", "levels")},
+    )  # fmt: skip
+    statements = _table(parts["statements"])
+    if statements is None:
+        return wide
+    slow = signals_from_answers(window=window, every=every, counts=statements, durations=statements)
+    return wide.join(slow.rename(columns=lambda c: c.replace("/requests.", "/statements.")))
+
+
+def wide(case: Case) -> pd.DataFrame:
+    """The aligned frame: metrics and derived signals on one grid, NaN where there is no data."""
+    from kit.align import align_tables
+
+    measured = align_tables(_whole_or_none(case.metrics), window=case.grid, every=case.every)
+    derived = derived_signals(case)
+    return measured.join(derived[[c for c in derived.columns if c not in measured.columns]])
+
+
+def request_rows(case: Case, window: Window, *, where: str | None = None) -> pd.DataFrame:
+    """User requests of the outermost hop, a row each with `failed`; probes left out, at most 50,000."""
+    requests = case.requests
+    if requests is None:
+        return pd.DataFrame()
+    rows = requests.source.rows(
+        window, where=both(requests.users, where), fields=requests.fields, limit=ROWS_NEAR_ONSET
+    )
+    return requests.judged(rows.to_frame() if isinstance(rows, Answer) else rows.answer().to_frame())
+
+
+def lines(case: Case, window: Window, *, n: int, skip: Iterable[str] = ()) -> pd.DataFrame:
+    """A uniform sample of up to `n` lines of each log source that is not a request log, LOGS with weights."""
+    skipped = frozenset(skip)
+    return _joined(
+        (
+            case.ask("logs", lambda s=s: s.sample(window, n, where="message IS NOT NULL"))
+            for s in case.sources("logs")
+            if s.name not in skipped
+        ),
+        "LOGS",
+    )
+
+
+def _user_requests(case: Case, source: Recorded, names: frozenset[str]) -> str | None:
+    requests = case.requests
+    if requests is not None and source.name == requests.source.name:
+        return requests.users
+    probes = [
+        "url.path IN ('/healthz', '/health', '/ready', '/readyz', '/livez', '/metrics', '/nginx_status')"
+        if "url.path" in names
+        else "",
+        "has(user_agent.original, 'kube-probe')" if "user_agent.original" in names else "",
+    ]
+    return but_not(" OR ".join(p for p in probes if p) or None)
+
+
+def _failed(case: Case, source: Recorded) -> str:
+    requests = case.requests
+    return requests.spec.failed if requests is not None and source.name == requests.source.name else FAILED
+
+
+def _present(names: frozenset[str]) -> str:
+    statements = " AND db.query.summary IS NULL" if "db.query.summary" in names else ""
+    return f"duration_s IS NOT NULL{statements}"
+
+
+def _durations(case: Case, source: Recorded, field: str, where: str | None) -> Answer | None:
+    return case.ask(
+        "logs",
+        lambda: source.measure(
+            case.grid, field, stats=("n", "p50", "p99"), every=case.every, by=("service",), where=where
+        ),
+    )
+
+
+def _table(answers: Iterable[Answer | None]) -> pd.DataFrame | None:
+    frames = [a.to_frame() for a in answers if a is not None and a.table.num_rows]
+    return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _joined(answers: Iterable[Answer | None], table: str) -> pd.DataFrame:
+    frames = [a.to_frame() for a in answers if a is not None]
+    filled = [f for f in frames if len(f)]
+    if not filled:
+        return frames[0] if frames else TABLES[table].empty_table().to_pandas()
+    return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+
+
+def _whole_or_none(frame: pd.DataFrame) -> pd.DataFrame | None:
+    return frame if len(frame) else None

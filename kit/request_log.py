@@ -1,0 +1,69 @@
+"""The outermost hop's requests: which source has them, which of them are users', which of those failed (P7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from connectors.load import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLog:
+    """User requests, counted once at the outermost hop; probes, health checks and scrapes kept out.
+
+    `source` is a log source whose rows are requests, `spec` the `[requests]` block of `signals.toml`, `names` the
+    fields its rows have.
+    """
+
+    source: Recorded
+    spec: Any
+    names: frozenset[str]
+
+    @property
+    def service(self) -> str:
+        """Whose hop it is."""
+        return self.spec.service
+
+    @property
+    def users(self) -> str:
+        """The filter that keeps users' requests: rows that are requests and no probes."""
+        from kit.questions import both, but_not
+
+        return both("duration_s IS NOT NULL", self.spec.where, but_not(self.spec.probes)) or "duration_s IS NOT NULL"
+
+    @property
+    def failed(self) -> str:
+        """The filter that keeps the users' requests that failed."""
+        from kit.questions import both
+
+        return both(self.users, self.spec.failed) or self.users
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns asked for with raw rows."""
+        from kit.questions import REQUEST_FIELDS
+
+        return ("time", "seq", "service", "id", "weight", *(f for f in REQUEST_FIELDS if f in self.names))
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Along which fields can it be asked who is hurt? Those that the rows have."""
+        wanted = (
+            "route", "region", "zone", "tenant", "client", "version", "instance", "http.request.method",
+            "upstream.address",
+        )  # fmt: skip
+        return tuple(f for f in wanted if f in self.names)
+
+    def judged(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows with a boolean column `failed`, by the same filter that the source was asked with."""
+        import pyarrow as pa
+
+        from connectors.where import evaluate
+
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        failed = evaluate(self.spec.failed, table) if len(rows) else pa.array([], pa.bool_())
+        return rows.assign(failed=failed.to_numpy(zero_copy_only=False).astype(bool))
