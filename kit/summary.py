@@ -1,4 +1,4 @@
-"""The first screen in plain words: what broke, how sure, the chain, what is ruled out, what is not known, what stops it.
+"""The first screen in plain words: what broke, how sure, the chain, ruled out, not known, what stops it next time.
 
 One text from `findings.json`, used by the page, the terminal and `now`, so that they never disagree. Numbers are
 rounded, times absolute, no p-values; the words for certainty are confirmed, supported, open, ruled out, can't be tested
@@ -25,7 +25,8 @@ FAILURE_WORDS = {
     "auth_misconfiguration": "a misconfiguration of authentication", "slow_dependency": "a slow dependency",
     "certificate_expired": "an expired certificate", "disk_full": "a full disk", "scheduled_job": "a scheduled job",
     "queue_backlog": "a queue backlog", "fail_fast": "requests failing fast", "one_location": "a fault in one location",
-    "resource_leak": "a resource leak", "traffic_lost": "traffic lost upstream", "unclassified": "no known class of failure",
+    "resource_leak": "a resource leak", "traffic_lost": "traffic lost upstream",
+    "unclassified": "no known class of failure",
 }  # fmt: skip
 
 
@@ -202,3 +203,35 @@ def _round(value: float) -> str:
         return f"{value:,.0f}"
     digits = len(str(int(abs(value)))) - 2
     return f"{round(value, -digits):,.0f}"
+
+
+def terminal_text(findings: Mapping[str, Any], *, title: str, zone: str) -> str:
+    """The findings as the few lines a terminal needs: onset, class, suspect, cut, verdict; then the first screen."""
+    summary = summarize(findings, title=title, zone=zone)
+    lines = [summary.title, "=" * min(len(summary.title), 78)]
+    zoneinfo = ZoneInfo(zone)
+    for episode in findings.get("episodes", []):
+        suspects = sorted(episode.get("suspects") or [], key=lambda s: s.get("rank", 1))
+        cut = episode.get("cut") or {}
+        failure = episode.get("failure") or {}
+        rows = {
+            "onset": when(episode["onset"], zoneinfo) if episode.get("onset") else "not found",
+            "class": f"{failure.get('name', 'unclassified')} — {failure['action']}" if failure.get("action") else failure.get("name", "unclassified"),  # noqa: E501
+            "suspect": f"{suspects[0].get('ref')}: {suspects[0].get('summary', '')}" if suspects else "none",
+            "cut": ", ".join(cut.get("between") or []) or "not found",
+        }  # fmt: skip
+        lines += [f"{name:<9}{text}" for name, text in rows.items()]
+    lines.append(f"{'verdict':<9}{_verdict(findings)}")
+    for heading, sentences in summary.sections():
+        if sentences:
+            lines += ["", heading, *(f"  · {s}" for s in sentences)]
+    return "\n".join([*lines, ""])
+
+
+def _verdict(findings: Mapping[str, Any]) -> str:
+    verdict = findings.get("verdict", "cannot_tell")
+    if verdict != "incident":
+        return {"healthy": "healthy: nothing is wrong in this window"}.get(verdict, "cannot tell")
+    best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported")]
+    best.sort(key=lambda h: h["state"] != "confirmed")
+    return f"{best[0]['state']}: {best[0]['statement']}" if best else "open: no explanation is supported yet"

@@ -68,8 +68,8 @@ def run_through_kernel(
 ) -> list[Path]:
     """Execute the walk in one Jupyter kernel and write the executed notebooks to `out`.
 
-    Returns their paths. A cell that fails raises `BadCase` with the notebook, the cell and the error's own sentence; the
-    notebooks executed so far, and the failing one with its traceback, are kept.
+    Returns their paths. A cell that fails raises `BadCase` with the notebook and the error's own sentence; the notebooks
+    executed so far, and the failing one with its traceback, are kept.
     """
     from jupyter_client.manager import KernelManager
     from nbclient import NotebookClient
@@ -93,29 +93,15 @@ def run_through_kernel(
                     cell.source = _source(cell, case_path)
             runner = NotebookClient(notebook, km=manager, timeout=600, shutdown_kernel="immediate")
             runner.kc = client
-            state = {"done": 0}
-
-            def cell_done(
-                cell: Any,
-                cell_index: int,
-                execute_reply: Any,
-                *,
-                path: Path = path,
-                state: dict = state,
-                total: int = total,
-            ) -> None:  # noqa: E501
-                state["done"] += 1
-                if progress:
-                    progress(Step(path.stem, min(state["done"], total), total))
-
-            runner.on_cell_executed = cell_done
-            if progress:
-                progress(Step(path.stem, 0, total))
             client.execute("%reset -f", silent=True, store_history=False, reply=True)
+            runner.reset_execution_trackers()
+            done = 0
             try:
-                runner.reset_execution_trackers()
                 for index, cell in enumerate(notebook.cells):
+                    if progress:
+                        progress(Step(path.stem, done, total))
                     runner.execute_cell(cell, index)
+                    done += cell.cell_type == "code"
             except CellExecutionError as error:
                 _write(notebook, out / path.name)
                 raise BadCase(

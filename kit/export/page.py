@@ -48,7 +48,7 @@ class _Page:
 def build_page(
     folder: Path, *, title: str, zone: str, notebooks: Sequence[Path], band: str | None = UNREDACTED_BAND
 ) -> str:
-    """The whole page as text, from a walked case folder: its findings, its evidence index and its executed notebooks."""
+    """The whole page as text, from a walked case folder: its findings, its evidence index, its executed notebooks."""
     answers = Answers(folder)
     findings = Findings(folder)
     merged = findings.merge()
@@ -92,7 +92,8 @@ def _document(title: str, body: str, figures: Sequence[str]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         f'<title>{escaped(title)}</title><link rel="icon" href="data:,">'
         f"<style>{(_HERE / 'page.css').read_text()}</style></head><body>{body}{data}{code}</body></html>\n"
     )
@@ -170,7 +171,8 @@ def _figure(page: _Page, figure: Mapping[str, Any], chart: Mapping[str, Any]) ->
     page.figures.append(orjson.dumps(drawn).decode().replace("<", "\\u003c"))
     title = str(chart.get("title", "chart"))
     height = int((figure.get("layout") or {}).get("height") or 320)
-    table = f"<details><summary>the numbers</summary><div class=scroll>{cleaned(chart['table'])}</div></details>" if chart.get("table") else ""  # fmt: skip
+    numbers = cleaned(str(chart.get("table", "")))
+    table = f"<details><summary>the numbers</summary><div class=scroll>{numbers}</div></details>" if numbers else ""
     cites = _cites([str(e) for e in chart.get("evidence", [])], page)
     label = escaped(f"{title}. {chart.get('description', '')}")
     return (
@@ -193,19 +195,20 @@ def _evidence(entries: Sequence[Entry]) -> str:
             )
             if part
         )
-        link = (
-            f' <a href="{escaped(fetch.link)}">open at the source</a>' if (fetch.link or "").startswith("http") else ""
-        )
+        outside = (fetch.link or "").startswith(("https://", "http://"))
+        link = f' <a href="{escaped(fetch.link)}">open at the source</a>' if outside else ""
         rows.append(
             f'<tr id="{entry.evidence}"><td><code>{entry.evidence}</code></td><td>{escaped(fetch.source)}<br>'
             f"{escaped(fetch.question)}</td><td>{escaped(fetch.window or 'all')}</td><td>{fetch.rows:,}"
             f"{f'<br><span class=partial>{escaped(lacks)}</span>' if lacks else ''}</td>"
-            f"<td><details><summary>query</summary><pre>{escaped(fetch.query)}</pre><pre>{escaped(entry.arguments)}</pre>"
-            f"<small>{escaped(fetch.engine)}; sha256 of the table file {entry.sha256}</small></details>{link}</td></tr>"
+            f"<td><details><summary>query</summary><pre>{escaped(fetch.query)}</pre>"
+            f"<pre>{escaped(entry.arguments)}</pre>"
+            f"<small>{escaped(fetch.engine)}; sha256 of the table file {entry.sha256}</small></details>{link}</td>"
+            "</tr>"
         )
     return (
-        '<section aria-labelledby="evidence"><h2 id="evidence">Evidence</h2><p>Every answer that the walk was given, as '
-        "it was recorded. The id is made from source, question, arguments and the table itself.</p>"
+        '<section aria-labelledby="evidence"><h2 id="evidence">Evidence</h2><p>Every answer that the walk was given, '
+        "as it was recorded. The id is made from source, question, arguments and the table itself.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Evidence records"><table class="evidence"><thead><tr>'
         "<th scope=col>id</th><th scope=col>source, question</th><th scope=col>window (UTC)</th><th scope=col>rows</th>"
         f"<th scope=col>how it was asked</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"

@@ -55,7 +55,8 @@ def signal_board(
             moved = cell.direction in ("up", "down")
             figure.add_trace(
                 go.Scatter(
-                    x=times, y=wide[cell.signal].to_numpy(dtype=float), mode="lines", connectgaps=False, showlegend=False,
+                    x=times, y=wide[cell.signal].to_numpy(dtype=float), mode="lines", connectgaps=False,
+                    showlegend=False,
                     line={"color": BAD if moved else GREY, "width": 1.8 if moved else 1.2},
                     hovertemplate=plain(cell.signal) + "<br>%{x|%H:%M:%S}  %{y:.4g}<extra></extra>",
                 ),

@@ -102,7 +102,8 @@ def _change_lane(figure, changes: pd.DataFrame, *, row: int, zone: str) -> None:
     ]
     figure.add_trace(
         go.Scatter(
-            x=starts, y=level, mode="markers", hovertext=words, hovertemplate="%{x|%H:%M:%S}  %{hovertext}<extra></extra>",
+            x=starts, y=level, mode="markers", hovertext=words,
+            hovertemplate="%{x|%H:%M:%S}  %{hovertext}<extra></extra>",
             marker={
                 "size": 11, "color": PURPLE, "line": {"width": 1, "color": "white"},
                 "symbol": [CHANGE_SYMBOLS.get(str(k), "circle-open") for k in ordered["kind"]],

@@ -30,10 +30,11 @@ def coverage_strips(
     for name, row in zip(names, coverage.itertuples(index=False), strict=True):
         spoken = row.first == row.first and row.first is not None
         ends = local([row.first, row.last] if spoken else list(look), zone)
+        look_of = {"color": BLUE, "width": 14} if spoken else {"color": GREY, "width": 2, "dash": "dot"}
         figure.add_trace(
             go.Scatter(
                 x=ends, y=[name, name], mode="lines", showlegend=False, opacity=1.0 if spoken else 0.5,
-                line={"color": BLUE if spoken else GREY, "width": 14 if spoken else 2, "dash": "solid" if spoken else "dot"},
+                line=look_of,
                 hovertemplate=f"{name}: {f'{row.rows:,.0f} rows' if spoken else 'nothing came'}<extra></extra>",
             )
         )  # fmt: skip

@@ -46,7 +46,7 @@ def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None
     figure.update_yaxes(**axis)
     if zone is not None:
         figure.update_xaxes(title_text=None)
-        rows = [a for a in figure.select_xaxes()]
+        rows = list(figure.select_xaxes())
         rows[-1].update(title_text=f"time ({zone})")
     return figure
 

@@ -1,0 +1,206 @@
+"""The command line `incident-kit`: each command is one verb of the kit, with one clear sentence when it cannot.
+
+Status: 0 done, whatever was found · 1 a check failed · 2 bad input or configuration · 3 done in part: a source could
+not be asked · 130 interrupted, nothing lost.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kit.errors import CheckFailed, KitError
+
+app = typer.Typer(
+    name="incident-kit",
+    help="Investigate a production incident: evidence frozen, hypotheses tested, causes told as mechanisms.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+CasePath = Annotated[Path, typer.Argument(help="Folder of a case, or of a recorded sample.", metavar="CASE")]
+IN_PART = 3
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence on stderr and a status, never a traceback (unless --debug)."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        _own_packages()
+        status = app(args=arguments, standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("Interrupted; nothing that was written before is lost.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_told(error))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new case; a folder of this name is made.")],
+    sample: Annotated[
+        str | None, typer.Option(help="A recorded sample incident to start from.", metavar="SLUG")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--from", help="Folder with logs, metrics, traces or changes.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Make a case folder with the notebooks; finds out what the data is."""
+    from kit.new import new_case, new_from_sample
+
+    if (sample is None) == (not data):
+        raise typer.BadParameter("give either --sample SLUG or --from DIR (one or more times).")
+    made = new_from_sample(Path(name), sample) if sample else new_case(Path(name), [Path(d) for d in data or []])
+    for line in made:
+        typer.echo(line)
+
+
+@app.command()
+def run(
+    case: CasePath,
+    out: Annotated[Path | None, typer.Option(help="Work in this folder (made when it is not there).")] = None,
+    refresh: Annotated[bool, typer.Option(help="Ask the sources again instead of using recorded answers.")] = False,
+) -> int:
+    """Execute the walk without a browser, with progress, and print the findings."""
+    from kit.case import open_case, working_copy
+    from kit.incident import read_incident
+    from kit.summary import terminal_text
+    from kit.walk import run_through_kernel
+
+    read_incident(case)
+    folder = working_copy(case, out) if out is not None else open_case(case).folder
+    if refresh:
+        (folder / "evidence.jsonl").unlink(missing_ok=True)
+    with _progress("walking") as progress:
+        run_through_kernel(folder, out=folder / "notebooks", progress=progress)
+    opened = open_case(folder, offline=True)
+    findings = opened.findings.merge()
+    typer.echo(terminal_text(findings, title=opened.incident.title, zone=opened.zone))
+    typer.echo(f"case     {_shown(folder)}")
+    return IN_PART if findings["gaps"] and any(g.get("could_not_ask") for g in findings["gaps"]) else 0
+
+
+@app.command()
+def lab(case: CasePath) -> None:
+    """Open JupyterLab on a case, at notebook 00."""
+    import subprocess
+
+    from kit.case import open_case
+    from kit.walk import WALK, copy_notebooks
+
+    opened = open_case(case)
+    notebooks = opened.folder / "notebooks"
+    if not (notebooks / f"{WALK[0]}.ipynb").exists():
+        copy_notebooks(notebooks, case_path="..")
+    command = [sys.executable, "-m", "jupyterlab", "--LabApp.news_url=None", f"notebooks/{WALK[0]}.ipynb"]
+    raise typer.Exit(subprocess.run(command, cwd=opened.folder, check=False).returncode)
+
+
+@app.command()
+def export(
+    case: CasePath,
+    to: Annotated[str, typer.Option(help="What to write: html.")] = "html",
+    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    unredacted: Annotated[
+        bool, typer.Option("--unredacted", help="Yes, the page may show everything as it was recorded.")
+    ] = False,
+) -> None:
+    """Write the page of a walked case: one file that opens anywhere, with no network."""
+    from kit.export.html import export_html
+
+    if to != "html":
+        raise typer.BadParameter(f"{to!r} is not a format this installation writes: it writes html.", param_hint="--to")
+    if not unredacted:
+        question = "The page will show log lines and values as they were recorded, NOT REDACTED. Write it"
+        if not sys.stdin.isatty():
+            raise KitError("The page would not be redacted: give --unredacted to write it all the same.")
+        typer.confirm(question, abort=True)
+    typer.echo(f"page     {_shown(export_html(case, out=out))}")
+
+
+@app.command()
+def verify(
+    case: Annotated[Path, typer.Argument(help="A walked case, or a recorded sample.", metavar="CASE")],
+) -> None:
+    """Check that every recorded answer and raw file is what its hash says."""
+    from kit.verify import verify_hashes
+
+    report = verify_hashes(case)
+    for line in report.lines:
+        typer.echo(line)
+    if report.faults:
+        raise CheckFailed(f"{len(report.faults)} of {report.checked} files are not what they were.")
+    typer.echo(f"{report.checked} files are intact (not signed: intact does not mean authentic).")
+
+
+@app.command()
+def check(case: CasePath) -> int:
+    """Ask each source of a case something cheap: is it there, from when to when, with which fields?"""
+    from kit.case import open_case
+    from kit.check import check_sources
+
+    rows = check_sources(open_case(case))
+    width = max(len(r.source) for r in rows) if rows else 0
+    for row in rows:
+        typer.echo(f"{row.source:<{width}}  {row.table:<8}  {row.says}")
+    return IN_PART if any(not row.reached for row in rows) else 0
+
+
+def _own_packages() -> None:
+    """Are `kit` and `connectors` ours? Other distributions carry packages of these names."""
+    import connectors
+    import kit
+
+    for package in (connectors, kit):
+        if getattr(package, "__distribution__", None) != "incident-notebook-kit":
+            raise KitError(
+                f"Another distribution's package {package.__name__!r} stands in front of ours "
+                f"({(package.__path__ or ['?'])[0]}): uninstall it, or install the kit in an environment of its own."
+            )
+
+
+def _told(error: Exception) -> int:
+    import click
+
+    from connectors.errors import ConnectorError
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, CheckFailed):
+        typer.echo(str(error), err=True)
+        return 1
+    if isinstance(error, KitError | ConnectorError):
+        typer.echo(str(error), err=True)
+        return 2
+    typer.echo(
+        f"Something unforeseen happened ({type(error).__name__}: {str(error)[:300]}): run it again with --debug and "
+        "report the traceback.",
+        err=True,
+    )
+    return 2
+
+
+def _progress(title: str) -> Any:
+    from kit.progress import walk_progress
+
+    return walk_progress(title)
+
+
+def _shown(path: Path) -> str:
+    resolved = path.resolve()
+    return str(resolved.relative_to(Path.cwd())) if resolved.is_relative_to(Path.cwd()) else str(resolved)
+
+
+if __name__ == "__main__":
+    main()
