@@ -212,8 +212,8 @@ def edges_of(spans: Any) -> pd.DataFrame:
     """Who calls whom, as far as these spans show?
 
     A row per `caller`, `callee`: `calls`, `errors` (weighted), `duration_mean_s`, `duration_p50_s`, `duration_p99_s`,
-    `method` (*parent_child*: both sides traced, durations as the callee measures them; *peer*: only the
-    caller's side, from the span's peer), `traces` that show the edge of `traces_total`. Calls inside one service are not edges.
+    `method` (*parent_child*: both sides traced, durations as the callee measures them; *peer*: the caller's side alone,
+    from the span's peer), `traces` that show the edge of `traces_total`. Calls inside one service are not edges.
     """
     tree = span_tree(spans)
     called = np.flatnonzero(tree.remote())
