@@ -77,6 +77,8 @@ class Case:
         self.offline = offline
         self.gaps: dict[str, str] = {}
         """What could not be asked: the sentence, and the pillar it belongs to."""
+        self.derived_evidence: dict[str, list[str]] = {}
+        """Per service, the answers its log-derived signals were made from."""
         self._refresh = refresh
         self._sources: dict[str, Recorded] = {}
         self._seen: dict[str, dict[str, None]] = {}
@@ -189,6 +191,12 @@ class Case:
         """
         wanted = pillars or tuple(self._seen)
         return [ev for pillar in wanted for ev in self._seen.get(pillar, {})]
+
+    def signal_evidence(self, signal: str) -> tuple[str, ...]:
+        """Which recorded answers is this column of the aligned frame made from?"""
+        service = signal.split("/", 1)[0].split("@", 1)[0]
+        derived = signal.split("/", 1)[-1].startswith(("requests.", "upstream.", "statements.", "log."))
+        return tuple(self.derived_evidence.get(service, ())) if derived else tuple(self.evidence("metrics"))
 
     def _note(self, name: str, answer: Answer) -> None:
         entry = self.catalog.requests is not None and name == self.catalog.requests.source

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as calendar
 import difflib
 import tomllib
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -65,7 +66,7 @@ class Review(_Strict):
 
     state: Literal["draft", "reviewed"]
     by_role: str = ""
-    date: date | None = None
+    date: calendar.date | None = None
     evidence_hash: str = ""
 
 

@@ -6,7 +6,7 @@ and for the lines that a finding cites.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -116,6 +116,7 @@ def derived_signals(case: Case) -> pd.DataFrame:
                 parts["upstream"].append(_durations(case, source, "upstream.duration_s", user))
         if "db.query.summary" in names:
             parts["statements"].append(_durations(case, source, "duration_s", "db.query.summary IS NOT NULL"))
+    _remember(case, parts)
     wide = signals_from_answers(
         window=window, every=every,
         **{name: _table(parts[name]) for name in ("counts", "failures", "durations", "upstream", "levels")},
@@ -158,6 +159,14 @@ def lines(case: Case, window: Window, *, n: int, skip: Iterable[str] = ()) -> pd
         ),
         "LOGS",
     )
+
+
+def _remember(case: Case, parts: Mapping[str, list[Answer | None]]) -> None:
+    for answer in (a for answers in parts.values() for a in answers if a is not None):
+        for service in set(answer.table.column("service").to_pylist()):
+            ids = case.derived_evidence.setdefault(str(service), [])
+            if answer.evidence not in ids:
+                ids.append(answer.evidence)
 
 
 def _user_requests(case: Case, source: Recorded, names: frozenset[str]) -> str | None:
