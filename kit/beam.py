@@ -1,0 +1,186 @@
+"""Which values pass, and which combinations grow from them? The search that rows and sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kit.contrast import benjamini_hochberg, chi2_tail, g_statistic, risk_ratio, share_ratio
+from kit.value_codes import Value
+from kit.value_counts import Counter, Counts
+
+FALSE_DISCOVERY = 0.01
+SHARE_FLOOR = 0.05
+RATIO_FLOOR = 1.5
+ROWS_FLOOR = 5
+SAME_ROWS = 0.95
+BEAM = 20
+DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A value or combination that passed, with its scores over all rows."""
+
+    values: tuple[Value, ...]
+    bad: float
+    good: float
+    bad_share: float
+    good_share: float
+    lift: float
+    ratio: float
+    low: float
+    high: float
+    p: float
+    q: float
+    explains: float
+    aliases: tuple[tuple[Value, ...], ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The portable filter that keeps its rows."""
+        return conjunction(self.values)
+
+    @property
+    def key(self) -> frozenset[str]:
+        """What makes two findings the same: the set of their values."""
+        return frozenset(value.where for value in self.values)
+
+
+def search(counter: Counter) -> list[Finding]:
+    """Single values first, then combinations inside those that passed."""
+    whole = counter.count(())
+    n, m = whole.bad_total, whole.good_total
+    if not n or not m or not len(whole.values):
+        return []
+    found, fewer = _passing(counter, whole.values, whole.bad, whole.good, n, m)
+    chosen = {f.key: f for f in found}
+    layer = _by_explains(found)[:BEAM]
+    merged: dict[frozenset[str], Finding] = {}
+    for depth in range(1, DEPTH + 1):
+        grown: dict[frozenset[str], Finding] = {}
+        dropped: set[frozenset[str]] = set()
+        for parent in layer:
+            if parent.key in dropped:
+                continue
+            inside = counter.count(parent.values)
+            siblings = {f.key: f for f in layer if f.key not in dropped}
+            parent, same = _merge_aliases(parent, siblings, inside)
+            dropped |= same
+            merged[parent.key] = parent
+            if depth == DEPTH or not len(inside.values):
+                continue
+            for child in _children(counter, parent, inside, n, m):
+                if child.key not in chosen:
+                    grown.setdefault(child.key, child)
+        for key in dropped:
+            chosen.pop(key, None)
+            merged.pop(key, None)
+        chosen.update(grown)
+        layer = _by_explains(grown.values())[:BEAM]
+        if not layer:
+            break
+    chosen.update({key: f for key, f in merged.items() if key in chosen})
+    told = {value.field for f in chosen.values() for values in (f.values, *f.aliases) for value in values}
+    return _ranked(list(chosen.values())) + [f for f in _by_explains(fewer) if f.values[0].field not in told]
+
+
+def _passing(
+    counter: Counter, values: Sequence[Value], a: np.ndarray, b: np.ndarray, n: float, m: float
+) -> tuple[list[Finding], list[Finding]]:
+    """The values that are more, and those that are less frequent among the bad rows than chance and floors allow."""
+    scored = _score(counter, values, a, b, n, m)
+    more, fewer = [], []
+    for f in scored:
+        if not f.q <= FALSE_DISCOVERY:
+            continue
+        gap = f.bad_share - f.good_share
+        if gap >= SHARE_FLOOR and f.low >= RATIO_FLOOR and f.bad * counter.bad_scale >= ROWS_FLOOR:
+            more.append(f)
+        elif -gap >= SHARE_FLOOR and f.high <= 1 / RATIO_FLOOR and (n - f.bad) * counter.bad_scale >= ROWS_FLOOR:
+            fewer.append(f)
+    return more, fewer
+
+
+def _score(
+    counter: Counter, values: Sequence[Value], a: np.ndarray, b: np.ndarray, n: float, m: float
+) -> list[Finding]:
+    """Every value's shares, lift, ratio with its interval, p and q, and the share of bad rows that it explains."""
+    u, v = counter.bad_scale, counter.good_scale
+    if not n or not m:
+        return []
+    p = chi2_tail(g_statistic(a * u, n * u, b * v, m * v))
+    q = benjamini_hochberg(p)
+    if counter.biased:
+        ratio, low, high = share_ratio(a * u, n * u, b * v, m * v)
+    else:
+        w = min(u, v)
+        ratio, low, high = risk_ratio(a * w, n * w, b * w, m * w)
+    bad_share, good_share = a / n, b / m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lift = bad_share / good_share
+        explains = (
+            np.maximum((bad_share - good_share) / (1 - good_share), 0)
+            if counter.biased
+            else bad_share * (1 - 1 / ratio)
+        )
+    return [
+        Finding((value,), *(float(x[i]) for x in (a, b, bad_share, good_share, lift, ratio, low, high, p, q, explains)))
+        for i, value in enumerate(values)
+    ]
+
+
+def _children(counter: Counter, parent: Finding, inside: Counts, n: float, m: float) -> list[Finding]:
+    """The parent's combinations with one more value that passes inside it and raises the lower bound of the ratio."""
+    passed, _ = _passing(counter, inside.values, inside.bad, inside.good, inside.bad_total, inside.good_total)
+    grown = []
+    for child in passed:
+        values = tuple(sorted((*parent.values, child.values[0]), key=lambda v: v.where))
+        a, b = counter.exact(values)
+        whole = _score(counter, values[:1], np.array([a]), np.array([b]), n, m)[0]
+        if whole.low > parent.low and whole.explains >= SHARE_FLOOR:
+            grown.append(replace(whole, values=values, q=child.q))
+    return grown
+
+
+def _merge_aliases(
+    parent: Finding, others: dict[frozenset[str], Finding], inside: Counts
+) -> tuple[Finding, set[frozenset[str]]]:
+    """The parent with the names of the findings that have the same bad rows (Jaccard ≥ .95)."""
+    both = {value.where: bad for value, bad in zip(inside.values, inside.bad.tolist(), strict=True)}
+    same, names = set(), list(parent.aliases)
+    for key, other in others.items():
+        rest = key - parent.key
+        if key == parent.key or len(rest) != 1 or len(key) != len(parent.key):
+            continue
+        shared = both.get(next(iter(rest)), 0.0)
+        if shared >= SAME_ROWS * (parent.bad + other.bad - shared):
+            same.add(key)
+            names.append(other.values)
+    return replace(parent, aliases=tuple(names)), same
+
+
+def _by_explains(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: (-f.explains, -f.low, f.where))
+
+
+def _ranked(findings: list[Finding]) -> list[Finding]:
+    """By what they explain; a combination that explains as much as a part of it stands before that part."""
+    rank: dict[frozenset[str], float] = {}
+    for f in findings:
+        parts = [g.explains for g in findings if g.key < f.key and f.explains >= g.explains - SHARE_FLOOR]
+        rank[f.key] = max([f.explains, *parts])
+    kin = {
+        f.key: [g.key for g in findings if f.key < g.key and g.explains >= f.explains - SHARE_FLOOR] for f in findings
+    }
+    for f in findings:
+        if kin[f.key]:
+            rank[f.key] = min(rank[f.key], max(rank[k] for k in kin[f.key]) - 1e-9)
+    return sorted(findings, key=lambda f: (-rank[f.key], -len(f.key), -f.low, f.where))
+
+
+def conjunction(values: Sequence[Value]) -> str:
+    """The portable filter that keeps the rows with all these values."""
+    return " AND ".join(value.where for value in values)
