@@ -28,7 +28,7 @@ REQUEST_FIELDS = (
     "instance",
 )  # fmt: skip
 TRACES_READ = 5_000
-ROWS_NEAR_ONSET = 50_000
+ROWS_AT_ONCE = 200_000
 
 
 def both(*conditions: str | None) -> str | None:
@@ -138,13 +138,11 @@ def wide(case: Case) -> pd.DataFrame:
 
 
 def request_rows(case: Case, window: Window, *, where: str | None = None) -> pd.DataFrame:
-    """User requests of the outermost hop, a row each with `failed`; probes left out, at most 50,000."""
+    """User requests of the outermost hop, a row each with `failed`; probes left out, at most 200,000."""
     requests = case.requests
     if requests is None:
         return pd.DataFrame()
-    rows = requests.source.rows(
-        window, where=both(requests.users, where), fields=requests.fields, limit=ROWS_NEAR_ONSET
-    )
+    rows = requests.source.rows(window, where=both(requests.users, where), fields=requests.fields, limit=ROWS_AT_ONCE)
     return requests.judged(rows.to_frame() if isinstance(rows, Answer) else rows.answer().to_frame())
 
 

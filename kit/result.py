@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from kit.plain_text import escaped, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +39,9 @@ class Result:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.because)
+        reasons = "".join(f"<li>{escaped(reason)}</li>" for reason in self.because)
         return (
-            f'<div class="ik-result"><p class="ik-headline"><strong>{html.escape(self.headline)}</strong></p>'
+            f'<div class="ik-result"><p class="ik-headline"><strong>{escaped(self.headline)}</strong></p>'
             f"{f'<ul class=ik-because>{reasons}</ul>' if reasons else ''}{table_html(self.to_frame())}</div>"
         )
 
@@ -49,9 +50,9 @@ def table_html(frame: pd.DataFrame, *, limit: int = 50) -> str:
     """A frame as a small static HTML table, every value escaped; past `limit` rows it says how many are left out."""
     if frame.empty:
         return '<p class="ik-empty">no rows</p>'
-    head = "".join(f"<th scope=col>{html.escape(str(c))}</th>" for c in frame.columns)
+    head = "".join(f"<th scope=col>{escaped(str(c))}</th>" for c in frame.columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell_text(v))}</td>" for v in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escaped(cell_text(v))}</td>" for v in row) + "</tr>"
         for row in frame.head(limit).itertuples(index=False)
     )
     more = f"<p class=ik-more>{len(frame) - limit:,} more rows</p>" if len(frame) > limit else ""
@@ -72,4 +73,4 @@ def cell_text(value: Any) -> str:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M:%S%z") if value.microsecond == 0 else str(value)
-    return str(value)
+    return visible(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import re
+
+from kit.plain_text import visible
 
 _EVIDENCE = re.compile(r"\bev_[0-9a-f]{16}\b")
 
@@ -12,7 +13,7 @@ def prose(text: str) -> str:
     """Markdown to HTML. Tags in the source are escaped; links keep http(s) addresses and anchors only."""
     import mistune
 
-    return mistune.create_markdown(escape=True, plugins=["table"])(text)
+    return mistune.create_markdown(escape=True, plugins=["table"])(visible(text))
 
 
 def cleaned(markup: str) -> str:
@@ -23,7 +24,9 @@ def cleaned(markup: str) -> str:
         "div", "p", "span", "strong", "em", "b", "i", "code", "pre", "ul", "ol", "li", "table", "thead", "tbody", "tr",
         "th", "td", "br", "h3", "h4", "small", "details", "summary",
     }  # fmt: skip
-    return nh3.clean(markup, tags=tags, attributes={"*": {"class"}, "th": {"scope"}, "a": set()}, url_schemes=set())
+    return nh3.clean(
+        visible(markup), tags=tags, attributes={"*": {"class"}, "th": {"scope"}, "a": set()}, url_schemes=set()
+    )
 
 
 def linked(markup: str, known: frozenset[str]) -> str:
@@ -38,22 +41,3 @@ def linked(markup: str, known: frozenset[str]) -> str:
                 lambda m: f'<a class="ev" href="#{m[0]}">{m[0]}</a>' if m[0] in known else m[0], part
             )
     return "".join(parts)
-
-
-def escaped(text: object) -> str:
-    """Any value as text, with control characters made visible: nothing in it is markup or moves the cursor."""
-    shown = "".join(_visible(c) for c in str(text))
-    return html.escape(shown)
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    if character in "\n\t" or 0x20 <= code < 0x7F:
-        return character
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    if 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
-        return f"‹U+{code:04X}›"
-    return character

@@ -19,8 +19,9 @@ import orjson
 
 from connectors.load import Answers, Entry, evidence_hash
 from connectors.window import iso
-from kit.export.markdown import cleaned, escaped, linked, prose
+from kit.export.markdown import cleaned, linked, prose
 from kit.findings import Findings
+from kit.plain_text import escaped
 from kit.plots.chart import CHART_MIME, PLOTLY_MIME
 from kit.summary import Summary, summarize
 
@@ -209,7 +210,8 @@ def _evidence(entries: Sequence[Entry]) -> str:
     return (
         '<section aria-labelledby="evidence"><h2 id="evidence">Evidence</h2><p>Every answer that the walk was given, '
         "as it was recorded. The id is made from source, question, arguments and the table itself.</p>"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Evidence records"><table class="evidence"><thead><tr>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Evidence records">'
+        '<table class="evidence"><thead><tr>'
         "<th scope=col>id</th><th scope=col>source, question</th><th scope=col>window (UTC)</th><th scope=col>rows</th>"
         f"<th scope=col>how it was asked</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kit.plain_text import escaped
 from kit.result import table_html
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ class Chart:
                 "evidence": list(self.evidence),
                 "table": table_html(self.table, limit=200),
             },
-            "text/html": f"<p>{html.escape(self.title)}</p>{table_html(self.table)}",
+            "text/html": f"<p>{escaped(self.title)}</p>{table_html(self.table)}",
             "text/plain": str(self),
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kit.plain_text import visible
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -53,14 +55,7 @@ def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None
 
 def plain(text: str) -> str:
     """The text as plotly must be given it so that it shows as text: its own small HTML is switched off."""
-    return (
-        str(text)
-        .replace("&", "&amp;")
-        .replace("<", "&lt;")
-        .replace(">", "&gt;")
-        .replace("\x00", "␀")
-        .replace("\x1b", "␛")
-    )
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def local(times: Any, zone: str) -> Any:
