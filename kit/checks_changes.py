@@ -1,0 +1,403 @@
+"""Checks of changes: did the harm follow, did it end with the change undone, does the change touch what fails?
+
+A reversal is weighed, not counted: another action within the same recovery lag makes both inseparable, a reversal
+without recovery says nothing while a loop keeps the harm going or something irreversible lies between, and a lag that
+is not over is no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from connectors.window import Window, iso
+from kit.checks import FAILED, HELD, Outcome, check, no_data
+from kit.facts import Facts, Instant, Table, Track, Windows, tracks
+from kit.shift import TooLittle, back_in_range, departure, is_out
+
+ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "node", "mitigation"})
+"""Kinds that somebody did: two of them within one recovery lag cannot be told apart."""
+PASSING = frozenset({"job", "traffic", "disk"})
+"""Kinds that end by themselves."""
+SAME_ACTION_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the change log, as far as checks need it; `effect` is when it can have begun to act."""
+
+    id: str
+    ref: str
+    kind: str
+    service: str
+    summary: str
+    time: datetime
+    until: datetime | None
+    effect: Instant | None
+    reverts: str
+    before: str
+    after: str
+
+
+@check(about=["change"], claim="onset within its lag")
+def onset_follows(facts: Facts, windows: Windows, *, change: str, within_s: float = 300.0) -> Outcome:
+    """Did the harm begin after the change took effect and within `within_s` seconds?
+
+    Failed when the onset's interval lies wholly before the change, or wholly past the lag. A change that acts at the
+    next restart counts from there. That something came first never makes it the cause: base rates say how often a
+    change precedes any moment.
+    """
+    found = _change(facts, change)
+    if isinstance(found, Outcome):
+        return found
+    row, ids = found
+    if row.effect is None:
+        return no_data(f"{change} takes effect at a moment that is not recorded.", evidence=ids)
+    earliest, latest = row.effect.earliest, row.effect.latest
+    gap = (windows.onset.earliest - latest).total_seconds()
+    lag = (windows.onset.latest - earliest).total_seconds()
+    numbers = {"lag_s": lag}
+    if lag < 0:
+        return Outcome(FAILED, f"{change} came {-lag:.0f} s after the harm had begun.", numbers, ids)
+    if gap > within_s:
+        return Outcome(FAILED, f"{change} had been in effect for {_span(gap)} before the harm began.", numbers, ids)
+    return Outcome(HELD, f"The harm began at most {_span(lag)} after {change}.", numbers, ids)
+
+
+@check(about=["change", "signal"], claim="change first", cost=2.0)
+def change_precedes(facts: Facts, windows: Windows, *, change: str, signal: str, within_s: float = 300.0) -> Outcome:
+    """Did this signal leave its usual range after the change took effect, and within `within_s` seconds?
+
+    Failed when it left before the change, later than the lag, or never. Intervals that overlap so that the order is
+    unknown still hold: a change and its effect within one bin is what a prompt effect looks like.
+    """
+    found, track = _change(facts, change), _track(facts, signal)
+    for part in (found, track):
+        if isinstance(part, Outcome):
+            return part
+    row, ids = found  # type: ignore[misc]
+    ids = (*ids, *track.evidence)  # type: ignore[union-attr]
+    moment = departure(track, windows, direction="either")  # type: ignore[arg-type]
+    if isinstance(moment, TooLittle):
+        return no_data(moment.reason + ".", evidence=ids)
+    if row.effect is None:
+        return no_data(f"{change} takes effect at a moment that is not recorded.", evidence=ids)
+    if moment is None:
+        return Outcome(FAILED, f"{signal} never left its usual range.", {}, ids)
+    lag = (moment.latest - row.effect.earliest).total_seconds()
+    if moment.latest <= row.effect.earliest:
+        return Outcome(FAILED, f"{signal} had left its range {_span(-lag)} before {change}.", {"lag_s": lag}, ids)
+    if (moment.earliest - row.effect.latest).total_seconds() > within_s:
+        return Outcome(FAILED, f"{signal} left its range {_span(lag)} after {change}: too late.", {"lag_s": lag}, ids)
+    return Outcome(HELD, f"{signal} left its range at most {_span(lag)} after {change}.", {"lag_s": lag}, ids)
+
+
+def _ill_before(
+    facts: Facts, windows: Windows, *, reversal: str, signal: str, within_s: float = 180.0, **_: Any
+) -> Outcome:
+    """The control in time: while it was ill and nothing was undone, did it recover all the same?"""
+    found, track = _change(facts, reversal), _track(facts, signal)
+    for part in (found, track):
+        if isinstance(part, Outcome):
+            return part
+    row, ids = found  # type: ignore[misc]
+    ids = (*ids, *track.evidence)  # type: ignore[union-attr]
+    if windows.onset.latest >= row.time:
+        return no_data("No time passed between the onset and the action.", evidence=ids)
+    span = Window(windows.onset.latest, row.time)
+    back = back_in_range(track, windows, span)  # type: ignore[arg-type]
+    if isinstance(back, TooLittle):
+        return no_data(back.reason + ".", evidence=ids)
+    if back is None:
+        return Outcome(FAILED, f"{signal} did not recover in the {_span(span.seconds)} before {reversal}.", {}, ids)
+    return Outcome(HELD, f"{signal} had recovered by itself at {iso(back.earliest)}, before {reversal}.", {}, ids)
+
+
+@check(about=["reversal"], claim="recovers with it", placebo=_ill_before, cost=2.0)
+def recovers_after(
+    facts: Facts,
+    windows: Windows,
+    *,
+    reversal: str,
+    signal: str,
+    within_s: float = 180.0,
+    change: str = "",
+    loop: str = "",
+) -> Outcome:
+    """Did the signal return to its usual range within `within_s` seconds of this action (a rollback, a revert)?
+
+    No data when the signal was not ill just before, when the lag is not over, and when another action lies within the
+    recovery lag (inseparable). A reversal without recovery is no data, too, while the signal `loop` is still out of its
+    range, or when a schema change lies between `change` and the reversal and was not undone. Its control: the same
+    signal in the time between onset and action.
+    """
+    found, track = _change(facts, reversal), _track(facts, signal)
+    for part in (found, track):
+        if isinstance(part, Outcome):
+            return part
+    row, ids = found  # type: ignore[misc]
+    series: Track = track  # type: ignore[assignment]
+    ids = (*ids, *series.evidence)
+    done = row.until or row.time
+    ill = (
+        is_out(series, windows, Window(max(windows.onset.latest, row.time - timedelta(seconds=60)), row.time))
+        if (windows.onset.latest < row.time)
+        else None
+    )
+    if ill is None:
+        return no_data(f"{signal} cannot be seen just before {reversal}.", evidence=ids)
+    if not ill:
+        return Outcome(FAILED, f"{signal} was back in its usual range before {reversal}.", {}, ids)
+    span = Window(row.time, done + timedelta(seconds=within_s + 60))
+    back = back_in_range(series, windows, span)
+    if isinstance(back, TooLittle):
+        return no_data(back.reason + ".", evidence=ids)
+    if back is None or (back.earliest - done).total_seconds() > within_s:
+        return _unrecovered(facts, windows, row, ids, within_s=within_s, change=change, loop=loop, signal=signal)
+    lag = max((back.latest - row.time).total_seconds(), 30.0)
+    others = _other_actions(facts, row, Window(row.time - timedelta(seconds=lag), back.latest))
+    if others:
+        return no_data(
+            f"{signal} recovered after {reversal} and also after {', '.join(others)}: inseparable in one recovery lag.",
+            evidence=ids,
+        )
+    took = _span((back.latest - row.time).total_seconds())
+    text = f"{signal} was back in its usual range at most {took} after {_name(row)}."
+    return Outcome(HELD, text, {"lag_s": lag}, ids)
+
+
+@check(about=["change"], claim="gone with it in place", cost=2.0)
+def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) -> Outcome:
+    """Did the harm end although this change stayed in place?
+
+    Held when it recovered by itself or when something else was undone. Failed when this change had been undone or had
+    ended by then. No data while it is not over, or when an action that undoes nothing in particular (a restart, a
+    scale-out, a flag) might have ended it.
+    """
+    found = _change(facts, change)
+    if isinstance(found, Outcome):
+        return found
+    row, ids = found
+    if windows.recovered is None:
+        return no_data("The harm is not over, or its end is not known.", evidence=ids)
+    over = windows.recovered.latest
+    if row.time > over:
+        return no_data(f"{change} came after the recovery.", evidence=ids)
+    undone = [r for r in reversals(facts, change) if r.time <= over]
+    if undone:
+        return Outcome(FAILED, f"{change} had been undone by {_name(undone[0])} before it recovered.", {}, ids)
+    if row.kind in PASSING:
+        if row.until is None:
+            return no_data(f"When {change} ended is not recorded.", evidence=ids)
+        if row.until <= over:
+            return Outcome(FAILED, f"{change} had ended before it recovered.", {}, ids)
+    between = _actions(facts, Window(windows.onset.earliest, over + timedelta(microseconds=1)), but=row)
+    undoing = [group for group in between if any(r.reverts for r in group)]
+    if between and not undoing:
+        return no_data(f"{_name(between[-1][0])} may have ended it without undoing {change}.", evidence=ids)
+    how = f"when {_name(undoing[-1][0])} undid something else" if undoing else "by itself"
+    return Outcome(HELD, f"It recovered {how}, with {change} still in place.", {}, ids)
+
+
+@check(about=["change", "signal"], claim="only while it runs", cost=2.0)
+def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str, within_s: float = 120.0) -> Outcome:
+    """Was the signal out of its range only while this (a job, a surge, a maintenance) ran?
+
+    Held when it left its range during it and returned within `within_s` of its end. Failed when it left before the
+    start, or was still out of its range when the lag after the end was over.
+    """
+    found, track = _change(facts, change), _track(facts, signal)
+    for part in (found, track):
+        if isinstance(part, Outcome):
+            return part
+    row, ids = found  # type: ignore[misc]
+    series: Track = track  # type: ignore[assignment]
+    ids = (*ids, *series.evidence)
+    if row.until is None:
+        return no_data(f"When {change} ended is not recorded.", evidence=ids)
+    moment = departure(series, windows, direction="either")
+    if isinstance(moment, TooLittle):
+        return no_data(moment.reason + ".", evidence=ids)
+    if moment is None:
+        return Outcome(FAILED, f"{signal} never left its usual range.", {}, ids)
+    if moment.latest <= row.time or moment.earliest >= row.until:
+        return Outcome(FAILED, f"{signal} left its range outside the time {change} ran.", {}, ids)
+    back = back_in_range(series, windows, Window(row.until, row.until + timedelta(seconds=within_s + 60)))
+    if isinstance(back, TooLittle):
+        return no_data(back.reason + ".", evidence=ids)
+    if back is not None and (back.earliest - row.until).total_seconds() <= within_s:
+        return Outcome(HELD, f"{signal} was out of its range only while {change} ran.", {}, ids)
+    if windows.complete_until < row.until + timedelta(seconds=within_s):
+        return no_data(f"The lag after {change} is not over in the data.", evidence=ids)
+    return Outcome(FAILED, f"{signal} was still out of its range {_span(within_s)} after {change} ended.", {}, ids)
+
+
+@check(about=["change", "services"], claim="on the failing path")
+def touches(facts: Facts, windows: Windows, *, change: str, services: Sequence[str]) -> Outcome:
+    """Does the change touch one of these services? A change of an unknown service is no data.
+
+    True at any time, so it can refute (touches nothing that fails) and never supports.
+    """
+    found = _change(facts, change)
+    if isinstance(found, Outcome):
+        return found
+    row, ids = found
+    if not row.service:
+        return no_data(f"Which service {change} touches is not recorded.", evidence=ids)
+    if row.service in services:
+        return Outcome(HELD, f"{change} touches {row.service}, on the failing path.", {}, ids)
+    return Outcome(FAILED, f"{change} touches {row.service}, and the failing path is {', '.join(services)}.", {}, ids)
+
+
+@check(about=["needs"], claim="seen")
+def not_collected(facts: Facts, windows: Windows, *, needs: str) -> Outcome:
+    """What would have to be collected to test this? Always no data: the sentence says what is missing."""
+    return no_data(f"Can't be tested here: {needs}.")
+
+
+def reversals(facts: Facts, change: str) -> tuple[Change, ...]:
+    """Which later changes undo this one: those that say so, and those of its kind and service back to `before`?"""
+    found = _change(facts, change)
+    if isinstance(found, Outcome):
+        return ()
+    row, _ = found
+    names = {n for n in (row.id, row.ref) if n}
+    undoing = []
+    for other in change_rows(facts.changes()):
+        back = bool(row.before) and other.after == row.before and (other.kind, other.service) == (row.kind, row.service)
+        if other.time > row.time and other.id != row.id and (other.reverts in names or back):
+            undoing.append(other)
+    return tuple(undoing)
+
+
+def change_rows(table: Table | None) -> tuple[Change, ...]:
+    """The change log as rows in time order, each with the moment it can have begun to act."""
+    if table is None or table.frame.empty:
+        return ()
+    frame = table.frame.sort_values("time", kind="stable")
+    rows = [_row(record) for record in frame.to_dict("records")]
+    return tuple(_with_effect(row, record, rows) for row, record in zip(rows, frame.to_dict("records"), strict=True))
+
+
+def _row(record: dict[Any, Any]) -> Change:
+    def text(name: str) -> str:
+        value = record.get(name)
+        return "" if value is None or value is pd.NaT or (isinstance(value, float) and value != value) else str(value)
+
+    until = record.get("until")
+    time = pd.Timestamp(record["time"]).to_pydatetime()
+    ended = None if until is None or pd.isna(until) else pd.Timestamp(until).to_pydatetime()
+    return Change(
+        text("id"), text("ref"), text("kind"), text("service"), text("summary"), time, ended, None,
+        text("reverts"), text("before"), text("after"),
+    )  # fmt: skip
+
+
+def _with_effect(row: Change, record: dict[Any, Any], rows: Sequence[Change]) -> Change:
+    at = str(record.get("takes_effect") or "now")
+    # a deploy rolls out over its time; what passes acts from its start to its end
+    effect: Instant | None = Instant(row.time, row.time if row.kind in PASSING else (row.until or row.time))
+    if at == "restart":
+        starts = [
+            r
+            for r in rows
+            if r.kind in ("restart", "deploy") and r.service == row.service and r.time >= row.time and r.id != row.id
+        ]
+        effect = Instant(starts[0].time, starts[0].until or starts[0].time) if starts else None
+    return Change(
+        row.id, row.ref, row.kind, row.service, row.summary, row.time, row.until, effect,
+        row.reverts, row.before, row.after,
+    )  # fmt: skip
+
+
+def _change(facts: Facts, ref: str) -> tuple[Change, tuple[str, ...]] | Outcome:
+    table = facts.changes()
+    if table is None:
+        return no_data("No change log is collected here.")
+    rows = change_rows(table)
+    matching = [r for r in rows if r.id == ref] or [r for r in rows if r.ref == ref]
+    if not matching:
+        return no_data(f"The change log has no {ref!r}.", evidence=table.evidence)
+    return matching[0], table.evidence
+
+
+def _track(facts: Facts, signal: str) -> Track | Outcome:
+    found = tracks(facts, signal)
+    return found[0] if found else no_data(f"{signal} is not collected here.")
+
+
+def _unrecovered(
+    facts: Facts,
+    windows: Windows,
+    row: Change,
+    ids: tuple[str, ...],
+    *,
+    within_s: float,
+    change: str,
+    loop: str,
+    signal: str,
+) -> Outcome:
+    done = row.until or row.time
+    name = _name(row)
+    if windows.complete_until < done + timedelta(seconds=within_s):
+        return no_data(f"The lag of {_span(within_s)} after {name} is not over in the data.", evidence=ids)
+    for track in tracks(facts, loop) if loop else ():
+        if is_out(track, windows, Window(done, done + timedelta(seconds=within_s))):
+            return no_data(f"{name} brought no recovery, but {track.key} still keeps the harm going.", evidence=ids)
+    lasting = _irreversible(facts, change, row) if change else ""
+    if lasting:
+        return no_data(f"{name} brought no recovery, but {lasting} lies between and was not undone.", evidence=ids)
+    return Outcome(FAILED, f"{signal} did not return to its usual range within {_span(within_s)} of {name}.", {}, ids)
+
+
+def _irreversible(facts: Facts, change: str, reversal: Change) -> str:
+    found = _change(facts, change)
+    if isinstance(found, Outcome):
+        return ""
+    row, _ = found
+    for other in change_rows(facts.changes()):
+        if other.kind == "schema" and row.time <= other.time <= reversal.time and other.id not in (row.id, reversal.id):
+            names = {n for n in (other.id, other.ref) if n}
+            if not any(r.reverts in names for r in change_rows(facts.changes())):
+                return _name(other)
+    return ""
+
+
+def _other_actions(facts: Facts, row: Change, span: Window) -> list[str]:
+    groups = _actions(facts, span, but=row)
+    return [_name(g[0]) for g in groups if abs((g[0].time - row.time).total_seconds()) > SAME_ACTION_S]
+
+
+def _actions(facts: Facts, span: Window, *, but: Change) -> list[list[Change]]:
+    """Actions in the span, those within two seconds or of one name as one; without `but` and what shares its name."""
+    groups: list[list[Change]] = []
+    for other in change_rows(facts.changes()):
+        if other.kind not in ACTIONS or not span.contains(other.time) or other.id == but.id:
+            continue
+        if _same(other, but):
+            continue
+        for group in groups:
+            if _same(group[-1], other) or abs((group[-1].time - other.time).total_seconds()) <= SAME_ACTION_S:
+                group.append(other)
+                break
+        else:
+            groups.append([other])
+    return groups
+
+
+def _same(one: Change, other: Change) -> bool:
+    by_ref = bool(one.ref) and one.ref == other.ref
+    undoes_same = bool(one.reverts) and one.reverts == other.reverts
+    return by_ref or undoes_same
+
+
+def _name(row: Change) -> str:
+    return row.ref or row.summary or row.id
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"

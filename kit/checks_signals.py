@@ -1,0 +1,232 @@
+"""Checks of levels: did a signal rise, fall, stay, fill up, move first? Also of lines counted as a signal.
+
+A signal is `service/name.stat`, a pattern with `*` (any that fits; for *flat*: all of them), or lines of a log as
+`service/lines[where].count`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from connectors.window import iso
+from kit.checks import FAILED, HELD, NO_DATA, Outcome, check, no_data
+from kit.facts import Facts, Instant, Track, Windows, tracks
+from kit.shift import TooLittle, departure, shift
+
+
+@check(about=["signal"], claim="up")
+def rises(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_least: float = 0.0) -> Outcome:
+    """Did the signal rise from baseline to incident?
+
+    Held: the median rose by the larger of `at_least` (the signal's unit) and (by − 1) of its baseline, and the 99 %
+    interval excludes no rise. Failed: the interval lies below that size. Otherwise the noise hides it: no data. With a
+    pattern one signal that rises is enough.
+    """
+    return _any_of(facts, signal, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))
+
+
+@check(about=["signal"], claim="down")
+def falls(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_least: float = 0.0) -> Outcome:
+    """Did the signal fall from baseline to incident? Sizes as for `rises`: to 1/`by` of the baseline, say."""
+    return _any_of(facts, signal, lambda t: _moved(t, windows, sign=-1, by=by, at_least=at_least))
+
+
+@check(about=["signal"], claim="flat", on_quiet="held")
+def stays_flat(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_least: float = 0.0) -> Outcome:
+    """Did the signal stay where it was?
+
+    Held: the 99 % interval of its move lies within ± the size given (as for `rises`). Failed: it lies outside. Between
+    the two it cannot be told. With a pattern every signal must stay. It holds on any healthy stretch as well, so it can
+    refute and never supports.
+    """
+    return _all_of(facts, signal, lambda t: _flat(t, windows, by=by, at_least=at_least))
+
+
+@check(about=["signal"], claim="full")
+def saturates(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, share: float = 0.5) -> Outcome:
+    """Was the resource full: at or above `at` in at least `share` of the incident's bins?
+
+    `at` is in the signal's unit, so 0.95 for a ratio. Failed needs at least half of the incident covered.
+    """
+    return _any_of(facts, signal, lambda t: _full(t, windows, at=at, share=share))
+
+
+@check(about=["first", "then"], claim="in this order", cost=2.0)
+def precedes(facts: Facts, windows: Windows, *, first: str, then: str) -> Outcome:
+    """Did `first` leave its usual range before `then` did?
+
+    Held when its interval lies wholly before; failed when wholly after, or when `then` left and `first` never did.
+    Intervals that overlap cannot be ordered: no data, and a finer step might tell.
+    """
+    found = _two(facts, first, then)
+    if isinstance(found, Outcome):
+        return found
+    one, other = found
+    started, ended = departure(one, windows, direction="either"), departure(other, windows, direction="either")
+    ids = (*one.evidence, *other.evidence)
+    for moment in (started, ended):
+        if isinstance(moment, TooLittle):
+            return no_data(moment.reason, evidence=ids)
+    if not isinstance(ended, Instant):
+        return Outcome(FAILED, f"{other.key} never left its usual range.", {}, ids)
+    if not isinstance(started, Instant):
+        return Outcome(FAILED, f"{one.key} never left its usual range, {other.key} did.", {}, ids)
+    lead = (ended.earliest - started.latest).total_seconds()
+    text = f"{one.key} left its range by {iso(started.latest)}, {other.key} not before {iso(ended.earliest)}"
+    if started.latest <= ended.earliest:
+        return Outcome(HELD, f"{text}: first.", {"lead_s": lead}, ids)
+    if started.earliest >= ended.latest:
+        return Outcome(
+            FAILED, f"{one.key} followed {other.key}: it left its range after {iso(started.earliest)}.", {}, ids
+        )
+    return Outcome(NO_DATA, f"{one.key} and {other.key} left their ranges within one step: order unknown.", {}, ids)
+
+
+@check(about=["signals"], claim="only one sees it", cost=2.0)
+def seen_by_one_only(
+    facts: Facts, windows: Windows, *, signals: Sequence[str], by: float = 1.2, at_least: float = 0.0
+) -> Outcome:
+    """Does only one of several independent measurements of the harm show it?
+
+    Held: exactly one moved and at least one other, with power, did not. Failed: two or more moved. One measurement
+    alone cannot tell.
+    """
+    outcomes = [(s, _any_of(facts, s, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))) for s in signals]
+    ids = _evidence(o for _, o in outcomes)
+    rose = [s for s, o in outcomes if o.state == HELD]
+    still = [s for s, o in outcomes if o.state == FAILED]
+    if len(rose) >= 2:
+        return Outcome(
+            FAILED, f"{len(rose)} independent measurements show it: {', '.join(rose)}.", {"seen": len(rose)}, ids
+        )
+    if len(rose) == 1 and still:
+        return Outcome(HELD, f"Only {rose[0]} shows it; {', '.join(still)} did not move.", {"seen": 1}, ids)
+    return no_data("Fewer than two independent measurements of the harm can be compared.", evidence=ids)
+
+
+@check(about=["signal"], claim="drops again and again")
+def drops_repeatedly(facts: Facts, windows: Windows, *, signal: str, times: int = 2, share: float = 0.3) -> Outcome:
+    """Did the signal climb and drop back again and again, as memory does over restarts?
+
+    Counts, in the incident, falls by at least `share` of the level reached since the last one; `times` or more hold.
+    """
+
+    def drops(track: Track) -> Outcome:
+        values = track.within(windows.incident, until=windows.complete_until).dropna().to_numpy()
+        if len(values) < 6:
+            return no_data(f"{track.key} has {len(values)} bins in the incident; 6 are needed", evidence=track.evidence)
+        count, peak = 0, values[0]
+        for value in values[1:]:
+            if peak > 0 and value <= peak * (1 - share):
+                count, peak = count + 1, value
+            peak = max(peak, value)
+        state = HELD if count >= times else FAILED
+        return Outcome(
+            state, f"{track.key} dropped by {share:.0%} or more {count} times.", {"drops": count}, track.evidence
+        )
+
+    return _any_of(facts, signal, drops)
+
+
+def _moved(track: Track, windows: Windows, *, sign: int, by: float, at_least: float) -> Outcome:
+    moved = shift(track, windows)
+    if isinstance(moved, TooLittle):
+        return no_data(moved.reason + ".", evidence=track.evidence)
+    floor = _floor(moved.before, by, at_least, sign)
+    size, low, high = sign * moved.change, *sorted((sign * moved.low, sign * moved.high))
+    numbers = {"before": moved.before, "during": moved.during, "low": moved.low, "high": moved.high}
+    verb = "rose" if sign > 0 else "fell"
+    went = f"{track.key} went from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}"
+    if size >= floor and low > 0:
+        return Outcome(
+            HELD,
+            f"{track.key} {verb} from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}.",
+            numbers,
+            track.evidence,
+        )
+    if high < floor:
+        return Outcome(
+            FAILED,
+            f"{went}: not the {'rise' if sign > 0 else 'fall'} of {floor:.3g} expected.",
+            numbers,
+            track.evidence,
+        )
+    return Outcome(NO_DATA, f"{went} (± {(high - low) / 2:.2g}): too noisy to tell.", numbers, track.evidence)
+
+
+def _flat(track: Track, windows: Windows, *, by: float, at_least: float) -> Outcome:
+    moved = shift(track, windows)
+    if isinstance(moved, TooLittle):
+        return no_data(moved.reason + ".", evidence=track.evidence)
+    floor = max((by - 1) * abs(moved.before), at_least)
+    numbers = {"before": moved.before, "during": moved.during, "low": moved.low, "high": moved.high}
+    went = f"{track.key} went from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}"
+    if -floor <= moved.low and moved.high <= floor:
+        return Outcome(HELD, f"{went}: flat.", numbers, track.evidence)
+    if moved.low > floor or moved.high < -floor:
+        return Outcome(FAILED, f"{went}: not flat.", numbers, track.evidence)
+    return Outcome(NO_DATA, f"{went}: too noisy to call flat.", numbers, track.evidence)
+
+
+def _full(track: Track, windows: Windows, *, at: float, share: float) -> Outcome:
+    bins = track.within(windows.incident, until=windows.complete_until)
+    known = bins.dropna()
+    expected = max(len(bins), windows.incident.seconds / track.step_s if track.step_s else 0)
+    if len(known) < 3 or len(known) < expected / 2:
+        return no_data(f"{track.key} has {len(known)} of {expected:.0f} bins of the incident.", evidence=track.evidence)
+    full, highest = float((known >= at).mean()), float(known.max())
+    text = f"{track.key} was at {at:g} or more in {full:.0%} of the incident (highest {highest:.3g})."
+    return Outcome(HELD if full >= share else FAILED, text, {"share": full, "highest": highest}, track.evidence)
+
+
+def _two(facts: Facts, first: str, then: str) -> tuple[Track, Track] | Outcome:
+    one, other = tracks(facts, first), tracks(facts, then)
+    missing = [name for name, found in ((first, one), (then, other)) if not found]
+    if missing:
+        return no_data(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not collected here.")
+    return one[0], other[0]
+
+
+def _any_of(facts: Facts, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
+    return _combined(signal, [ask(t) for t in tracks(facts, signal)], deciding=HELD)
+
+
+def _all_of(facts: Facts, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
+    return _combined(signal, [ask(t) for t in tracks(facts, signal)], deciding=FAILED)
+
+
+def _combined(signal: str, outcomes: list[Outcome], *, deciding: str) -> Outcome:
+    if not outcomes:
+        return no_data(f"{signal} is not collected here.")
+    if len(outcomes) == 1:
+        return outcomes[0]
+    for outcome in outcomes:
+        if outcome.state == deciding:
+            return Outcome(outcome.state, outcome.sentence, outcome.numbers, _evidence(outcomes))
+    unknown = [o for o in outcomes if o.state == NO_DATA]
+    if unknown:
+        return Outcome(
+            NO_DATA,
+            f"{len(unknown)} of {len(outcomes)} signals {signal}: {unknown[0].sentence}",
+            {},
+            _evidence(outcomes),
+        )
+    first = outcomes[0]
+    return Outcome(
+        first.state, f"All {len(outcomes)} signals {signal} alike: {first.sentence}", first.numbers, _evidence(outcomes)
+    )
+
+
+def _floor(before: float, by: float, at_least: float, sign: int) -> float:
+    relative = (by - 1) * abs(before) if sign > 0 else (1 - 1 / by) * abs(before)
+    return max(relative, at_least, float(np.finfo(float).tiny))
+
+
+def _unit(track: Track) -> str:
+    return f" {track.unit}" if track.unit and track.unit != "1" else ""
+
+
+def _evidence(outcomes: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(e for o in outcomes for e in o.evidence))  # type: ignore[attr-defined]

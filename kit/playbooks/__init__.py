@@ -1,0 +1,165 @@
+"""What to suspect, test, do and remove for each class of failure: data, one TOML file a class, users' own beside.
+
+A playbook is never code: placeholders such as `{service}` are replaced by text, and checks are named.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import BadInput
+from kit.checks import find_check, validate
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
+_KEYS = {
+    "name", "failure", "title", "through", "action", "triggers", "lag_s", "rivals", "restart_cures", "removes",
+    "question", "look_at", "prediction", "link", "lever", "statement",
+}  # fmt: skip
+_PREDICTION_KEYS = {"text", "kind", "check", "arguments", "control", "when", "bound", "unbound"}
+_LINK_KEYS = {"from", "to", "text", "prediction"}
+_LEVER_KEYS = {"do", "fits", "risk", "reversible", "erases", "watch", "within_s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """Something that may stop the harm: what to do, when it fits, its risk, whether it can be undone, the evidence it
+
+    erases, what must be seen if it works, and within how many seconds.
+    """
+
+    do: str
+    fits: str = ""
+    risk: str = ""
+    reversible: bool = True
+    erases: str = ""
+    watch: str = ""
+    within_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """What one class of failure predicts. Templates: `predictions` and `links` hold placeholders until they are bound.
+
+    `triggers` are the kinds of change that can begin it, `lag_s` how long after such a change it may show, `rivals` the
+    playbooks that explain the same signals otherwise, `removes` what would remove the class.
+    """
+
+    name: str
+    failure: str
+    title: str
+    through: str = ""
+    statement: str = ""
+    action: str = ""
+    triggers: tuple[str, ...] = ()
+    lag_s: float = 300.0
+    rivals: tuple[str, ...] = ()
+    restart_cures: bool = False
+    removes: tuple[str, ...] = ()
+    question: str = ""
+    look_at: tuple[str, ...] = ()
+    predictions: tuple[Mapping[str, Any], ...] = ()
+    links: tuple[Mapping[str, Any], ...] = ()
+    levers: tuple[Lever, ...] = ()
+
+
+def load_playbooks(folder: Path | str | None = None) -> Mapping[str, Playbook]:
+    """Which playbooks are there? The kit's own by name, and every `*.toml` of `folder`, the user's own.
+
+    A user's playbook has a name of its own; `failure` says which class it explains. A fault in a file is one error that
+    names the file and every fault in it.
+
+    >>> "pool_starved" in load_playbooks()
+    True
+    """
+    books = {}
+    for path in _own():
+        book = read_playbook(path.read_text(encoding="utf-8"), where=path.name)
+        books[book.name] = book
+    for path in sorted(Path(folder).glob("*.toml")) if folder is not None else ():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"The playbook {path.name} cannot be read ({error}): save it as UTF-8 text.") from None
+        book = read_playbook(text, where=path.name)
+        if book.name in books:
+            raise BadInput(f"{path.name}: there is a playbook {book.name!r} already; give yours another name.")
+        books[book.name] = book
+    return books
+
+
+def common_playbook(name: str) -> Playbook:
+    """The predictions that every case has: `change` (of any change), and the rivals `cpu`, `artefact`, `unobserved`."""
+    path = resources.files("kit.playbooks") / "common" / f"{name}.toml"
+    return read_playbook(path.read_text(encoding="utf-8"), where=f"common/{name}.toml")
+
+
+def read_playbook(text: str, *, where: str) -> Playbook:
+    """The playbook written in this TOML text; `where` names it in errors. Every check is validated, none is run."""
+    try:
+        record = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{where} is not TOML: {error}.") from None
+    faults = _faults(record)
+    if faults:
+        raise BadInput(f"{where}: {'; '.join(faults)}.")
+    return Playbook(
+        name=record["name"],
+        failure=record.get("failure", record["name"]),
+        title=record["title"],
+        through=record.get("through", ""),
+        statement=record.get("statement", ""),
+        action=record.get("action", ""),
+        triggers=tuple(record.get("triggers", ())),
+        lag_s=float(record.get("lag_s", 300)),
+        rivals=tuple(record.get("rivals", ())),
+        restart_cures=bool(record.get("restart_cures", False)),
+        removes=tuple(record.get("removes", ())),
+        question=record.get("question", ""),
+        look_at=tuple(record.get("look_at", ())),
+        predictions=tuple(record.get("prediction", ())),
+        links=tuple(record.get("link", ())),
+        levers=tuple(Lever(**lever) for lever in record.get("lever", ())),
+    )
+
+
+def _own() -> list[Any]:
+    found = resources.files("kit.playbooks").iterdir()
+    return sorted((p for p in found if p.name.endswith(".toml")), key=lambda p: p.name)
+
+
+def _faults(record: Mapping[str, Any]) -> list[str]:
+    faults = _unknown(record, _KEYS, "the playbook")
+    faults += [f"{key} is missing" for key in ("name", "title") if not record.get(key)]
+    for i, prediction in enumerate(record.get("prediction", ()), 1):
+        faults += _prediction_faults(prediction, f"prediction {i}")
+    for i, link in enumerate(record.get("link", ()), 1):
+        faults += _unknown(link, _LINK_KEYS, f"link {i}")
+        faults += [f"link {i} has no {key}" for key in ("from", "to", "text") if not link.get(key)]
+        for j, prediction in enumerate(link.get("prediction", ()), 1):
+            faults += _prediction_faults(prediction, f"link {i}, prediction {j}")
+    for i, lever in enumerate(record.get("lever", ()), 1):
+        faults += _unknown(lever, _LEVER_KEYS, f"lever {i}")
+        faults += [] if lever.get("do") else [f"lever {i} does not say what to do"]
+    return faults
+
+
+def _prediction_faults(prediction: Mapping[str, Any], name: str) -> list[str]:
+    faults = _unknown(prediction, _PREDICTION_KEYS, name)
+    if not prediction.get("text"):
+        faults.append(f"{name} has no text")
+    try:
+        find_check(prediction.get("check", ""))
+        validate(prediction["check"], {**prediction.get("arguments", {}), **prediction.get("control", {})})
+    except BadInput as error:
+        faults.append(f"{name}: {str(error).rstrip('.')}")
+    return faults
+
+
+def _unknown(record: Mapping[str, Any], known: Sequence[str] | set[str], name: str) -> list[str]:
+    return [f"{name} has an unknown key {key!r}" for key in record if key not in known]

@@ -1,0 +1,293 @@
+"""Which hypotheses does this incident call for: the class with each near change, its rivals, the ever-present two?
+
+Placeholders are replaced by text, once, and never evaluated. A prediction whose placeholder is not known stays on the
+board as one that can't be tested here, with what would have to be collected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from kit.checks_changes import PASSING, Change
+from kit.facts import Facts
+from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
+from kit.playbooks import PLACEHOLDER, Playbook, common_playbook, load_playbooks
+from kit.playbooks.situation import FALLBACK, NEEDS, Situation
+
+NEAR_S = 1800.0
+SLOW_KINDS = frozenset({"certificate", "disk", "job", "traffic"})
+RESTARTING = frozenset({"deploy", "restart", "node"})
+
+
+def seed_hypotheses(
+    diagnosis: Any,
+    suspects: Any,
+    situation: Situation,
+    *,
+    facts: Facts,
+    playbooks: Mapping[str, Playbook] | None = None,
+    limit: int = 6,
+) -> tuple[Hypothesis, ...]:
+    """Which hypotheses should be put up, each with its predictions bound to this incident?
+
+    `diagnosis` has a `name` (a class of failure) or is one; `suspects` has `to_frame()` or is a frame with ref, rank,
+    relation. Every suspect near the onset becomes "the change did it, through the class's
+    mechanism"; then come at most `limit` rivals: always *measurement artefact*, *something not observed* and *CPU*,
+    then the class's own. Without a playbook for the class the changes stand without a mechanism; none is confirmed.
+    """
+    books = load_playbooks() if playbooks is None else playbooks
+    name = diagnosis if isinstance(diagnosis, str) else str(getattr(diagnosis, "name", "unclassified"))
+    mine = [b for b in books.values() if b.failure == name]
+    near = near_changes(suspects, situation, facts)
+    found: list[Hypothesis] = []
+    for book in mine:
+        fitting = [row for row in near if row.kind in book.triggers]
+        found += [_of_change(book, row, situation) for row in fitting]
+        if not fitting:
+            found.append(_of_class(book, situation))
+    covered = {h.change for h in found}
+    found += [_of_change(None, row, situation) for row in near if _handle(row, situation) not in covered]
+    rivals = [_of_class(common_playbook(n), situation) for n in ("artefact", "unobserved", "cpu")]
+    wanted = [books[r] for book in mine for r in book.rivals if r in books]
+    rivals += [_of_class(book, situation) for book in wanted]
+    every = _distinct([*found, *rivals[: max(limit, 2)]])
+    return _with_idle_reversal(every, situation)
+
+
+def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Change, ...]:
+    """Which suspects came before the onset, or within its uncertainty, and lie near it? In the order of their rank.
+
+    Near is within 30 minutes, a day for what acts slowly (certificate, disk, job, traffic).
+    """
+    frame = _suspect_frame(suspects)
+    if frame.empty:
+        return ()
+    by_name = {n: row for row in reversed(situation.changes) for n in (row.ref, row.id) if n}
+    onset = facts.windows.onset
+    rows = []
+    for record in frame.sort_values("rank", kind="stable").to_dict("records"):
+        # the id names one row; a ref may be shared by a change and its reversal
+        row = next((by_id for by_id in situation.changes if by_id.id == str(record.get("change_id") or "")), None)
+        row = row or by_name.get(str(record.get("ref") or "")) or by_name.get(str(record.get("id") or ""))
+        if row is None or str(record.get("relation", "before")) == "after" or row.time > onset.latest:
+            continue
+        reach = 86400.0 if row.kind in SLOW_KINDS else NEAR_S
+        ended = row.until if row.kind in PASSING and row.until else row.time
+        if (onset.earliest - max(row.time, ended)).total_seconds() <= reach and row not in rows:
+            rows.append(row)
+    return tuple(rows)
+
+
+def bind(template: Any, words: Mapping[str, Any]) -> Any:
+    """The template with its placeholders replaced; a value that is only a placeholder keeps the word's own type.
+
+    Inside single quotes (a literal of a filter) quotes in the word are doubled, so that no text can end the literal.
+
+    >>> bind("name = '{who}' on {where}", {"who": "O'Hara", "where": "db"})
+    "name = 'O''Hara' on db"
+    >>> bind("{within_s}", {"within_s": 300.0})
+    300.0
+    """
+    if isinstance(template, list | tuple):
+        return [bind(t, words) for t in template]
+    if not isinstance(template, str):
+        return template
+    whole = PLACEHOLDER.fullmatch(template)
+    if whole and whole[1] in words:
+        return words[whole[1]]
+
+    def replaced(match: re.Match[str]) -> str:
+        word = str(words.get(match[2], match[0].strip("'") if match[1] else match[0]))
+        return f"'{word.replace(chr(39), chr(39) * 2)}'" if match[1] else word
+
+    return re.sub(r"(')?\{([a-z_]+(?:\.[a-z_]+)*)\}(?(1)')", replaced, template)
+
+
+def unbound(template: Any, words: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which placeholders have no word?
+
+    >>> unbound({"signal": "{pool}", "at": 0.9}, {})
+    ('pool',)
+    """
+    if isinstance(template, Mapping):
+        return tuple(dict.fromkeys(n for v in template.values() for n in unbound(v, words)))
+    if isinstance(template, list | tuple):
+        return tuple(dict.fromkeys(n for v in template for n in unbound(v, words)))
+    if not isinstance(template, str):
+        return ()
+    return tuple(dict.fromkeys(n for n in PLACEHOLDER.findall(template) if n not in words))
+
+
+def _of_change(book: Playbook | None, row: Change, situation: Situation) -> Hypothesis:
+    """ "This change did it", with the class's predictions and mechanism when there is a playbook."""
+    words = _words_of(row, situation, book)
+    common = common_playbook("change")
+    through = f" through {_say(book.through, words)}" if book is not None and book.through else ""
+    name = words["change.ref"]
+    return Hypothesis(
+        statement=f"{name} caused {words.get('symptom_words', FALLBACK['symptom_words'])}{through}",
+        change=words["change.id"],
+        predictions=(
+            *_predictions(common.predictions, words),
+            *(_predictions(book.predictions, words) if book is not None else ()),
+        ),
+        mechanism=_mechanism(book, words),
+        failure=book.failure if book is not None else "",
+        restart_cures=bool(book and book.restart_cures),
+        id=slug(f"{name} {book.name if book is not None else 'change'}"),
+    )
+
+
+def _of_class(book: Playbook, situation: Situation) -> Hypothesis:
+    """The class on its own, with no change named: a rival, or all there is when no change came before."""
+    words = {**situation.words, "lag_s": book.lag_s, "lag_words": _lag(book.lag_s)}
+    says = book.statement or f"{book.title}: {book.through}"
+    return Hypothesis(
+        statement=_say(says, words),
+        predictions=_predictions(book.predictions, words),
+        mechanism=_mechanism(book, words),
+        failure=book.failure,
+        restart_cures=book.restart_cures,
+        id=slug(book.name),
+    )
+
+
+def _words_of(row: Change, situation: Situation, book: Playbook | None) -> dict[str, Any]:
+    lag = book.lag_s if book is not None else 300.0
+    words = {
+        **situation.words,
+        "lag_s": lag,
+        "lag_words": _lag(lag),
+        "change.id": _handle(row, situation),
+        "change.ref": row.ref or row.summary or row.id,
+        "change.kind": row.kind,
+        "change.summary": row.summary,
+        "change.time": row.time.isoformat(),
+    }
+    optional = {"change.service": row.service, "change.before": row.before, "change.after": row.after}
+    words |= {k: v for k, v in optional.items() if v}
+    if row.kind == "traffic":
+        words["change_or_traffic"] = words["change.ref"]
+    back = _reversal(row, situation)
+    if back is not None:
+        words |= {
+            "reversal.id": _handle(back, situation),
+            "reversal.ref": back.ref or back.summary,
+            "reversal.kind": back.kind,
+        }
+    return words
+
+
+def _predictions(templates: Iterable[Mapping[str, Any]], words: Mapping[str, Any]) -> tuple[Prediction, ...]:
+    return tuple(_prediction(t, words) for t in templates if _applies(t, words))
+
+
+def _applies(template: Mapping[str, Any], words: Mapping[str, Any]) -> bool:
+    given = all(words.get(name) in allowed for name, allowed in template.get("when", {}).items())
+    return (
+        given
+        and all(n in words for n in template.get("bound", ()))
+        and not any(n in words for n in template.get("unbound", ()))
+    )
+
+
+def _prediction(template: Mapping[str, Any], words: Mapping[str, Any]) -> Prediction:
+    text, kind = _say(template["text"], words), template.get("kind", "must")
+    arguments = template.get("arguments", {})
+    missing = unbound(arguments, words)
+    if missing:
+        needs = " and ".join(_say(NEEDS.get(n, n.replace("_", " ").replace(".", "'s ")), words) for n in missing)
+        return Prediction(text, "not_collected", {"needs": f"not collected: {needs}"}, kind)
+    control = template.get("control", {})
+    bound_control = {} if unbound(control, words) else {k: bind(v, words) for k, v in control.items()}
+    return Prediction(text, template["check"], {k: bind(v, words) for k, v in arguments.items()}, kind, bound_control)
+
+
+def _mechanism(book: Playbook | None, words: Mapping[str, Any]) -> Mechanism:
+    if book is None or not book.links:
+        return Mechanism()
+    links = tuple(
+        Link(
+            _say(x["from"], words),
+            _say(x["to"], words),
+            _say(x["text"], words),
+            _predictions(x.get("prediction", ()), words),
+        )
+        for x in book.links
+    )
+    return Mechanism(links, _say(book.question, words), tuple(_say(place, words) for place in book.look_at))
+
+
+def _say(template: str, words: Mapping[str, Any]) -> str:
+    """A sentence: what is not known is spoken of in general words."""
+    return str(bind(template, {**FALLBACK, **words}))
+
+
+def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation) -> tuple[Hypothesis, ...]:
+    """Give each rival its word on the first change's reversal: undoing that would not have ended it.
+
+    Not where the reversal is a restart as well and the rival is one that a restart cures, or a change of that service.
+    """
+    main = next((h for h in hypotheses if h.change), None)
+    row = _row_of(main.change, situation) if main is not None else None
+    undone = next((p for p in main.predictions if p.check == "recovers_after"), None) if main is not None else None
+    back = _reversal(row, situation) if row is not None else None
+    if undone is None or row is None or back is None:
+        return tuple(hypotheses)
+    restarts = back.kind in RESTARTING or row.kind in RESTARTING
+    given = []
+    for h in hypotheses:
+        own = _row_of(h.change, situation)
+        same = own is not None and own.service == back.service
+        if h.change == (main.change if main else None) or (restarts and (h.restart_cures or same)):
+            given.append(h)
+            continue
+        idle = Prediction(
+            f"undoing {row.ref or row.summary} would not end it", "recovers_after", undone.arguments, "must-not"
+        )
+        given.append(_added(h, idle))
+    return tuple(given)
+
+
+def _added(h: Hypothesis, prediction: Prediction) -> Hypothesis:
+    return Hypothesis(
+        h.statement, h.change, (*h.predictions, prediction), h.mechanism, h.failure, h.role, h.restart_cures, h.id
+    )
+
+
+def _reversal(row: Change, situation: Situation) -> Change | None:
+    names = {n for n in (row.id, row.ref) if n}
+    for other in situation.changes:
+        back = bool(row.before) and other.after == row.before and (other.kind, other.service) == (row.kind, row.service)
+        if other.time > row.time and other.id != row.id and (other.reverts in names or back):
+            return other
+    return None
+
+
+def _handle(row: Change, situation: Situation) -> str:
+    """The name a check finds this row by: its ref when it is the first of that ref, else its id."""
+    alike = [r for r in situation.changes if r.ref == row.ref]
+    return row.ref if row.ref and alike and alike[0] is row and len(alike) == 1 else (row.id or row.ref)
+
+
+def _row_of(name: str | None, situation: Situation) -> Change | None:
+    return next((r for r in situation.changes if name and name in (r.id, r.ref)), None)
+
+
+def _distinct(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    return list({h.id: h for h in reversed(hypotheses)}.values())[::-1]
+
+
+def _suspect_frame(suspects: Any) -> pd.DataFrame:
+    frame = suspects.to_frame() if hasattr(suspects, "to_frame") else pd.DataFrame(suspects)
+    if not frame.empty and "rank" not in frame:
+        frame = frame.assign(rank=range(1, len(frame) + 1))
+    return frame
+
+
+def _lag(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
