@@ -1,0 +1,287 @@
+"""What kind of sick is it? The shapes of the signals combined into a class of failure, by rules that can be read.
+
+A rule needs some signs and is spoiled by others. A sign is held, not held, or unknown, with the numbers that say so.
+No rule that fits is an answer, too: *unclassified*, with the numbers. A class of failure is not a cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kit.golden_signals import SignalBoard
+from kit.result import Result
+from kit.signs import Sign, gather_signs
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One class of failure.
+
+    The signs it needs (`a|b`: either), those that spoil it and those that help; what to do next.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    spoils: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
+    action: str = ""
+    says: str = ""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("traffic_lost",
+         needs=("traffic_down",), spoils=("errors_up", "latency_up"),
+         says="fewer requests arrive and those that do are served well",
+         action="look upstream: DNS, routing, the client's release"),
+    Rule("certificate_expired",
+         needs=("errors_up|dependency_errors_up", "certificate_says"), helps=("certificate_due", "failures_fast"),
+         says="calls fail because a certificate is out of date",
+         action="renew the certificate"),
+    Rule("disk_full",
+         needs=("errors_up|latency_up", "disk_full|disk_says"), helps=("disk_full", "disk_says"),
+         says="a disk has no room left",
+         action="free space or grow the disk"),
+    Rule("auth_misconfiguration",
+         needs=("auth_errors_up",), helps=("change_lines_up",),
+         says="requests are refused as not authorised",
+         action="undo the change of keys, tokens or permissions"),
+    Rule("client_contract",
+         needs=("client_errors_up",), spoils=("auth_errors_up", "throttled"), helps=("one_client", "change_lines_up"),
+         says="requests are refused as malformed or unknown",
+         action="undo the change of the interface, or serve both versions"),
+    Rule("one_location",
+         needs=("errors_up|latency_up", "location_splits"), helps=("traffic_steady",),
+         says="one host, zone or instance is ill and the others are not",
+         action="take the place out of rotation"),
+    Rule("retry_storm",
+         needs=("errors_up|latency_up", "attempts_up"), spoils=("traffic_up",),
+         helps=("resource_squeezed", "inner_traffic_up"),
+         says="the load is made of attempts, not of users",
+         action="stop the retries: back off, cap, break the circuit"),
+    Rule("queue_backlog",
+         needs=("queue_grows",), spoils=("pool_full",), helps=("traffic_steady",),
+         says="work arrives faster than it is taken from a queue",
+         action="scale or mend the consumers; stop what fills the queue"),
+    Rule("resource_leak",
+         needs=("errors_up|latency_up", "resource_creeps"), spoils=("traffic_up",), helps=("restarts",),
+         says="a resource fills slowly at steady traffic until it is gone",
+         action="restart to buy time, then find what is never freed"),
+    Rule("slow_dependency",
+         needs=("errors_up|latency_up", "dependency_slow"), spoils=("traffic_up", "database_slower"),
+         helps=("latency_fixed", "cut_at_dependency"),
+         says="a dependency answers late and its callers wait",
+         action="shed its load: time it out sooner, break the circuit, serve without it"),
+    Rule("pool_starved",
+         needs=("latency_up|errors_up", "pool_full"), spoils=("traffic_up", "attempts_up"),
+         helps=("database_slow", "pool_waits", "pool_says", "traffic_steady"),
+         says="a connection pool is full at steady traffic: something holds its connections",
+         action="read the query plan"),
+    Rule("scheduled_job",
+         needs=("errors_up|latency_up", "job_spans"), spoils=("traffic_up", "pool_full"), helps=("database_slow",),
+         says="harm lasts as long as a job runs",
+         action="stop the job, or move it to a quiet hour"),
+    Rule("overload",
+         needs=("traffic_up", "errors_up|latency_up"), spoils=("attempts_up",), helps=("resource_squeezed",),
+         says="more users ask than the system can serve",
+         action="shed load, scale out"),
+    Rule("bad_change",
+         needs=("errors_up", "change_lines_up"),
+         spoils=("traffic_up", "pool_full", "dependency_slow", "dependency_errors_up", "resource_squeezed"),
+         helps=("version_splits", "failures_fast", "traffic_steady"),
+         says="errors rose right after a change and no resource is squeezed",
+         action="roll back"),
+    Rule("bad_change",
+         needs=("latency_up", "change_lines_up", "version_splits"),
+         spoils=("traffic_up", "pool_full", "dependency_slow"), helps=("traffic_steady",),
+         says="the new version is slower than the old one beside it",
+         action="roll back"),
+    Rule("fail_fast",
+         needs=("errors_up", "latency_down|failures_fast"),
+         spoils=("change_lines_up", "resource_squeezed", "client_errors_up", "auth_errors_up", "traffic_up"),
+         helps=("dependency_errors_up",),
+         says="requests fail faster than they used to succeed",
+         action="read the first error: it is refused before any work is done"),
+)  # fmt: skip
+"""Read from the top: the first rule whose needs are held and that nothing spoils gives the class."""
+
+NAMES = tuple(dict.fromkeys(rule.name for rule in RULES))
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(Result):
+    """The class of failure with what speaks for and against it, the next action, and the rivals that come near.
+
+    `name` is one of the rules' names, or healthy, cannot_tell, unclassified. `rivals`: (name, what it lacks).
+    """
+
+    name: str
+    because: tuple[str, ...]
+    against: tuple[str, ...]
+    action: str
+    rivals: tuple[tuple[str, str], ...]
+    signs: tuple[Sign, ...]
+    says: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence."""
+        words = self.name.replace("_", " ")
+        if self.name == "healthy":
+            return "Healthy: nothing that users notice is ill."
+        if self.name == "cannot_tell":
+            return "Cannot tell: the signals that would say it are missing."
+        if self.name == "unclassified":
+            return "Unclassified: the signals fit none of the known classes of failure."
+        return f"{words.capitalize()}: {self.says}. Next: {self.action}."
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per sign: sign, held (yes, no, unknown), for (the class leans on it), what it says."""
+        rule = next((r for r in RULES if r.name == self.name), None)
+        leans = set(_alternatives((*rule.needs, *rule.helps))) if rule else set()
+        rows = [
+            {
+                "sign": s.name,
+                "held": {True: "yes", False: "no", None: "unknown"}[s.held],
+                "used": s.name in leans,
+                "says": s.says,
+            }
+            for s in self.signs
+        ]
+        return pd.DataFrame(rows, columns=["sign", "held", "used", "says"])
+
+
+def classify(
+    board: SignalBoard,
+    *,
+    symptom: Any = None,
+    failures: Any = None,
+    suspects: Any = None,
+    differences: pd.DataFrame | None = None,
+    templates: pd.DataFrame | None = None,
+    cut: Any = None,
+    path: pd.DataFrame | None = None,
+    entry: str | None = None,
+    jobs: pd.DataFrame | None = None,
+    without: Collection[str] = (),
+    rules: Sequence[Rule] = RULES,
+) -> Diagnosis:
+    """Which class of failure do the signals show?
+
+    `board` from `read_signals`; everything else sharpens it and may be missing, which then is *unknown*, not *no*:
+    `symptom` (`find_symptom`, or one of its episodes), `failures` (`count_failures`), `suspects` (`rank_changes`),
+    `differences` (`explain_difference` on failing requests), `templates` (`compare_templates`), `cut` (`bisect`),
+    `path` (PATH: tells databases, queues and third parties), `entry` (name of the outermost service), `jobs` (CHANGES
+    of kind job with `until`). `without` leaves rules out by name, for the test that no other class fits by accident.
+
+    The rules are `RULES`, read from the top. It misleads where two faults overlap: the first rule wins, the other is
+    among the rivals.
+
+    >>> times = pd.date_range("2026-03-01T02:00Z", periods=40, freq="15s", name="time")
+    >>> wide = pd.DataFrame({"shop/db.pool.usage.ratio": [0.3, 0.32] * 15 + [1.0] * 10,
+    ...     "shop/requests.duration.p99": [0.1, 0.11] * 15 + [3.0] * 10,
+    ...     "shop/requests.count": [300.0, 310.0] * 20}, index=times)
+    >>> from connectors.window import Window
+    >>> from kit.golden_signals import read_signals
+    >>> board = read_signals(wide, baseline=Window.of("2026-03-01T02:00Z", "2026-03-01T02:07Z"),
+    ...     incident=Window.of("2026-03-01T02:07:30Z", "2026-03-01T02:10Z"))
+    >>> classify(board).name, classify(board).action
+    ('pool_starved', 'read the query plan')
+    >>> classify(board, without=("pool_starved",)).name
+    'unclassified'
+    """
+    signs = gather_signs(
+        board,
+        symptom=symptom,
+        failures=failures,
+        suspects=suspects,
+        differences=differences,
+        templates=templates,
+        cut=cut,
+        path=path,
+        entry=entry,
+        jobs=jobs,
+    )
+    by_name = {sign.name: sign for sign in signs}
+    numbers = tuple(s.says for s in signs if s.held)
+    harm = [by_name[n].held for n in HARM]
+    if not any(harm):
+        if by_name["entry_seen"].held is False or all(h is None for h in harm):
+            missing = (by_name["entry_seen"].says or "no signal of what users see",)
+            return Diagnosis("cannot_tell", missing, (), "get the outermost hop's data", (), signs)
+        return Diagnosis("healthy", (by_name["entry_seen"].says,), numbers, "", (), signs)
+    usable = [rule for rule in rules if rule.name not in set(without)]
+    fitting = [rule for rule in usable if _fits(rule, by_name)]
+    if not fitting:
+        return Diagnosis(
+            "unclassified",
+            numbers,
+            (),
+            "bisect the path: the numbers do not name the kind",
+            _rivals(usable, by_name, None),
+            signs,
+        )
+    rule = fitting[0]
+    because = [by_name[n].says for n in _alternatives((*rule.needs, *rule.helps)) if by_name[n].held]
+    against = [f"not seen: {by_name[n].says}" for n in rule.helps if by_name[n].held is False]
+    against += [f"unknown: {by_name[n].says}" for n in rule.spoils if by_name[n].held is None]
+    return Diagnosis(
+        rule.name,
+        tuple(dict.fromkeys(because)),
+        tuple(dict.fromkeys(against)),
+        rule.action,
+        _rivals(usable, by_name, rule.name),
+        signs,
+        rule.says,
+    )
+
+
+HARM = ("errors_up", "latency_up", "traffic_down", "client_errors_up", "auth_errors_up", "queue_grows")
+"""Signs that somebody is hurt."""
+
+
+def rule_table(rules: Sequence[Rule] = RULES) -> pd.DataFrame:
+    """What are the rules? A row each, in the order they are tried."""
+    rows = [
+        {
+            "class": r.name,
+            "needs": " and ".join(r.needs),
+            "spoiled by": ", ".join(r.spoils),
+            "helped by": ", ".join(r.helps),
+            "next": r.action,
+        }
+        for r in rules
+    ]
+    return pd.DataFrame(rows)
+
+
+def _fits(rule: Rule, signs: dict[str, Sign]) -> bool:
+    needed = all(any(signs[n].held for n in need.split("|")) for need in rule.needs)
+    return needed and not any(signs[n].held for n in rule.spoils)
+
+
+def _rivals(rules: Sequence[Rule], signs: dict[str, Sign], winner: str | None) -> tuple[tuple[str, str], ...]:
+    """Which other classes come near, and what keeps each from fitting? Those with at least half of their needs held."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        held = [any(signs[n].held for n in need.split("|")) for need in rule.needs]
+        if rule.name == winner or rule.name in found or sum(held) * 2 < len(held) or not _beyond_harm(rule, signs):
+            continue
+        lacks = [signs[need.split("|")[0]].says for need, ok in zip(rule.needs, held, strict=True) if not ok]
+        spoiled = [signs[n].says for n in rule.spoils if signs[n].held]
+        why = "; ".join([*(f"lacks: {t}" for t in lacks), *(f"against: {t}" for t in spoiled)]) or "fits as well"
+        found[rule.name] = why
+    return tuple(found.items())
+
+
+def _beyond_harm(rule: Rule, signs: dict[str, Sign]) -> bool:
+    """Does anything but the harm itself speak for it, or is the deciding sign at least not known to be absent?"""
+    deciding = [n for need in rule.needs for n in need.split("|") if n not in ("errors_up", "latency_up")]
+    return not deciding or any(signs[n].held is not False for n in deciding)
+
+
+def _alternatives(needs: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(n for need in needs for n in need.split("|")))
