@@ -1,0 +1,1 @@
+"""Recorded incidents, and the lab that records them."""

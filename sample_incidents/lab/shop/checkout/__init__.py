@@ -1,0 +1,1 @@
+"""The shop's front service: catalogue, orders, cart, payment."""

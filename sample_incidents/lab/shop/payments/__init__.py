@@ -1,0 +1,1 @@
+"""Charges cards, after the third party `fraud-check` has agreed."""

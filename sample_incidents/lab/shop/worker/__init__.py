@@ -1,0 +1,1 @@
+"""Takes receipts from the queue and sends them."""
