@@ -1,0 +1,397 @@
+"""What moved before it did? Changes ranked against the onset, with what chance would bring anyway.
+
+A change is a suspect by when it took effect, by whom it touches, by its dose and by its kind; how often such a change
+comes near an onset by chance is told beside it. What came after the onset is kept and labelled a response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from connectors.errors import BadInput
+from connectors.window import Window, utc
+from kit import columns
+from kit.change_content import cut_nodes, distances, first_caller, scope_of_cut, version_split, words_in, words_of
+from kit.columns import Table
+from kit.moments import Moment, as_moment, clock, length
+from kit.suspects import Suspect, Suspects, told_when
+
+CLOSE_S = 120.0
+HALF_LIFE_S = 1800.0
+SLOW_HALF_LIFE_S = 86400.0
+SLOW_KINDS = ("certificate", "disk", "job")
+LOOKBACK_S = 4 * 3600.0
+EXPECTED = 1 / 3
+"""Where a change so near is expected by chance more often than this, time says nothing."""
+FLOOR = 0.2
+"""A suspect scores at least this; below it, a change is listed and not suspected."""
+SCOPES = {
+    "same service": 1.0,
+    "next to it on the path": 0.7,
+    "further along the path": 0.5,
+    "everything": 0.5,
+    "not on the path": 0.1,
+    "unknown": 0.5,
+}
+
+
+def rank_changes(
+    changes: Table,
+    onset: Any,
+    *,
+    path: pd.DataFrame | None = None,
+    symptom: str | None = None,
+    history: Window | None = None,
+) -> Suspects:
+    """What moved before it did, and would a change be there by chance anyway?
+
+    `changes`: CHANGES. `onset`: anything with `earliest` and `latest` (UTC), one time, or None (then nothing is
+    suspected). `path`: PATH, and `symptom` the service, or a signal of it, that is ill: they give the scope; without
+    them it is unknown and counts for all alike. `history`: the span over which the change log is complete, which gives
+    the base rate: λ changes a second of that scope outside of the candidate's own window, p = 1 − exp(−λ·w), w from its
+    effect to the end of the onset. Without it p is NaN: unknown, and said.
+
+    Score = time × scope × dose. Time is 1 within two minutes before the onset's interval or in it, then halves every 30
+    minutes (24 hours for certificates, disks, jobs); where p > ⅓ time is worth nothing, and no change is a suspect by
+    time alone. A change that takes effect later stands at the restart, deploy, schedule or expiry that woke it. Source:
+    change correlation with a base rate; a coincidence in time is no cause.
+
+    >>> changes = pd.DataFrame({"id": ["a", "b"], "time": pd.to_datetime(["2026-03-01T02:13Z", "2026-03-01T02:20Z"]),
+    ...     "kind": "deploy", "summary": ["checkout 4.7", "checkout 4.6 again"], "reverts": [None, "a"]})
+    >>> found = rank_changes(changes, "2026-03-01T02:14Z")
+    >>> [(s.summary, s.rank, s.relation) for s in found.suspects]
+    [('checkout 4.7', 1, 'before'), ('checkout 4.6 again', None, 'after')]
+    """
+    rows = _rows(changes)
+    moment = as_moment(onset)
+    if moment is None:
+        return Suspects(tuple(_plain(row) for row in rows), None, ("there is no onset to compare the changes with",))
+    hops = distances(path)
+    ill = _service(symptom) or (first_caller(path) if path is not None else None)
+    seen = [_seen(row, rows, moment, hops, ill, symptom is not None) for row in rows]
+    judged = [_judged(s, seen, moment, history) for s in seen]
+    return _ranked(judged, moment, history, second=False)
+
+
+def rerank_changes(
+    suspects: Suspects,
+    *,
+    cut: Any = None,
+    differences: pd.DataFrame | None = None,
+    texts: Iterable[str] = (),
+    contents: Mapping[str, str] | None = None,
+    doses: Mapping[str, float] | None = None,
+    path: pd.DataFrame | None = None,
+) -> Suspects:
+    """The same suspects, now by where the break lies and what they hold.
+
+    `cut` (from `bisect`: its `first_bad` and `last_good`) gives the scope; `differences` (from `explain_difference`)
+    says whether failing requests differ by a version that a change brought; `texts` are the words found at the spot
+    (slow statements, new log templates), compared with each change's summary, ref, before, after and `contents` (by
+    id: a diff, a migration's text); `doses` (by id) the correlation of its fraction with the harm. `because` says
+    what moved each. A change after the onset stays a response whatever it holds.
+
+    >>> changes = pd.DataFrame({"id": ["a", "b"], "time": pd.to_datetime(["2026-03-01T02:13Z", "2026-03-01T02:14Z"]),
+    ...     "kind": ["schema", "deploy"], "service": ["postgres", "web"],
+    ...     "summary": ["drop index orders_customer", "web 12"]})
+    >>> first = rank_changes(changes, "2026-03-01T02:14Z")
+    >>> rerank_changes(first, texts=["SELECT * FROM orders WHERE customer = ?"]).ranked[0].summary
+    'drop index orders_customer'
+    """
+    if suspects.onset is None:
+        return suspects
+    words = words_of(texts)
+    own = {
+        s.id: words_in(" ".join([s.summary, s.ref or "", s.after or "", (contents or {}).get(s.id, "")]))
+        for s in suspects.suspects
+    }
+    common = {w for w in words if sum(w in o for o in own.values()) > max(1, len(own) / 2)}
+    nodes = cut_nodes(cut)
+    hops = distances(path)
+    found = []
+    for s in suspects.suspects:
+        if s.relation == "after" or s.effect is None:
+            found.append(s)
+            continue
+        factor, why = 1.0, []
+        if nodes:
+            scope, weight = scope_of_cut(s.service, nodes, hops)
+            factor *= weight
+            why.append(scope)
+        version = version_split(s, differences)
+        if version:
+            factor *= 2.0
+            why.append(version)
+        shared = sorted((own[s.id] & words) - common)
+        if shared:
+            factor *= 1.0 + min(2.0, 0.75 * len(shared))
+            why.append(f"speaks of {', '.join(shared[:4])}, as do the lines at the break")
+        dose = (doses or {}).get(s.id)
+        if dose is not None and dose == dose:
+            factor *= 0.5 + max(0.0, dose)
+            why.append(f"its share of the traffic and the harm go together ({dose:.2f})")
+        base = s.score if s.by_time else max(s.score, 0.3 if factor > 1 else s.score)
+        found.append(replace(s, score=min(1.0, base * factor), because=(*s.because, *why)))
+    return _ranked(found, suspects.onset, None, second=True, before=suspects)
+
+
+# --- one change ----------------------------------------------------------------------------------------------------
+
+
+def _rows(changes: Table) -> list[dict[str, Any]]:
+    if not columns.length(changes):
+        return []
+    wanted = (
+        "id",
+        "time",
+        "until",
+        "kind",
+        "service",
+        "summary",
+        "ref",
+        "before",
+        "after",
+        "fraction",
+        "takes_effect",
+        "reverts",
+        "derived",
+    )
+    frame = columns.column_frame(changes, wanted)
+    missing = [name for name in ("time", "kind") if name not in frame]
+    if missing:
+        raise BadInput(f"This is no CHANGES table: the columns {' and '.join(missing)} are missing.")
+    columns.times_us(changes)
+    rows = []
+    for n, record in enumerate(frame.to_dict("records")):
+        row = {name: _value(record.get(name)) for name in wanted}
+        row["id"] = str(row["id"] or row["ref"] or f"change {n + 1}")
+        row["kind"] = str(row["kind"])
+        row["summary"] = str(row["summary"] or row["ref"] or row["kind"])
+        rows.append(row)
+    return sorted(rows, key=lambda r: r["time"])
+
+
+def _value(value: Any) -> Any:
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return None
+    return utc(value) if isinstance(value, datetime) else value
+
+
+def _plain(row: Mapping[str, Any]) -> Suspect:
+    return Suspect(
+        row["id"],
+        None,
+        "before",
+        float("nan"),
+        row["ref"],
+        row["kind"],
+        row["service"],
+        row["time"],
+        row["summary"],
+        (),
+        0.0,
+        row["time"],
+        False,
+        "unknown",
+        None,
+        row["reverts"],
+        _number(row["fraction"]),
+        row["after"],
+    )
+
+
+def _seen(
+    row: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    onset: Moment,
+    distance: Mapping[tuple[str, str], int],
+    ill: str | None,
+    ill_is_given: bool,
+) -> Suspect:
+    """The change with its effect, its relation to the onset, its scope, and what undid it."""
+    effect, woken = _effect(row, rows, onset)
+    why = [woken] if woken else []
+    at = effect or row["time"]
+    if row["time"] > onset.latest or (effect is not None and effect > onset.latest):
+        relation = "after"
+    else:
+        relation = "before" if at <= onset.earliest else "within_uncertainty"
+    scope = _scope(row["service"], ill, distance, ill_is_given)
+    undone = next(
+        (r for r in rows if r["reverts"] and r["reverts"] in (row["id"], row["ref"]) and r["id"] != row["id"]), None
+    )
+    if undone:
+        why.append(f"undone at {clock(undone['time'])}")
+    if row["reverts"]:
+        why.append(f"undoes {row['reverts']}")
+    return Suspect(
+        row["id"],
+        None,
+        relation,
+        float("nan"),
+        row["ref"],
+        row["kind"],
+        row["service"],
+        row["time"],
+        row["summary"],
+        tuple(why),
+        0.0,
+        effect,
+        False,
+        scope,
+        undone["id"] if undone else None,
+        row["reverts"],
+        _number(row["fraction"]),
+        row["after"],
+    )
+
+
+def _effect(row: Mapping[str, Any], rows: list[dict[str, Any]], onset: Moment) -> tuple[datetime | None, str | None]:
+    """When did it take effect, and what woke it? None: nothing has, before the onset ended, or it is not known."""
+    takes = row["takes_effect"] or "now"
+    if takes == "restart":
+        wakers = [
+            r
+            for r in rows
+            if r["kind"] in ("restart", "deploy", "scale", "node")
+            and r["time"] >= row["time"]
+            and r["id"] != row["id"]
+            and (row["service"] is None or r["service"] in (None, row["service"]))
+            and r["time"] <= onset.latest
+        ]
+        if not wakers:
+            return None, "nothing restarted after it, so it had not taken effect"
+        # of several restarts since, the one next to the onset brought the harm, if any did
+        waker = max(wakers, key=lambda r: r["time"])
+        return waker["time"], f"woken by {waker['summary']} at {clock(waker['time'])}"
+    if takes in ("schedule", "expiry"):
+        if row["until"] is not None:
+            return row["until"], f"takes effect on {takes}, at {clock(row['until'])}"
+        if row["kind"] in SLOW_KINDS:
+            return row["time"], None
+        return None, f"takes effect on {takes}; when is not recorded"
+    return row["time"], None
+
+
+def _scope(service: str | None, ill: str | None, distance: Mapping[tuple[str, str], int], given: bool) -> str:
+    if service is None:
+        return "everything"
+    if ill is None:
+        return "unknown"
+    if service == ill:
+        return "same service"
+    hops = distance.get((ill, service))
+    if hops is None:
+        return "not on the path" if distance else "unknown"
+    if not given:
+        return "further along the path"
+    return "next to it on the path" if hops == 1 else "further along the path"
+
+
+def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None) -> Suspect:
+    """The change with its chance of coincidence and its score."""
+    if s.relation == "after":
+        return replace(s, because=(f"{length((s.time - onset.latest).total_seconds())} after the onset", *s.because))
+    if s.effect is None:
+        return s
+    ahead = (onset.earliest - s.effect).total_seconds()
+    span = max((onset.latest - s.effect).total_seconds(), onset.width_s, 1.0)
+    why = [told_when(s, onset)]
+    p = _coincidence(s, everyone, onset, history, span)
+    half_life = SLOW_HALF_LIFE_S if s.kind in SLOW_KINDS else HALF_LIFE_S
+    time = 1.0 if ahead <= CLOSE_S else 0.5 ** ((ahead - CLOSE_S) / half_life)
+    by_time = time >= 0.5 and not p > EXPECTED
+    if p > EXPECTED:
+        time *= FLOOR
+        why.append(f"a {s.kind} so near is expected {p:.0%} of the time: time says nothing")
+    elif p == p:
+        why.append(f"a {s.kind} so near is expected {p:.0%} of the time")
+    scope = SCOPES[s.scope]
+    why.append(
+        {"unknown": "which service is ill is not known", "everything": "touches everything"}.get(s.scope, s.scope)
+    )
+    dose = 1.0
+    if s.fraction == s.fraction and s.fraction < 1:
+        why.append(f"{s.fraction:.0%} had it")
+    if s.reverts:
+        dose = 0.5
+    return replace(s, p_coincidence=p, score=time * scope * dose, by_time=by_time, because=(*why, *s.because))
+
+
+def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None, span: float) -> float:
+    """How likely is a change of the same kind and scope within that span of an onset, by the rate in the history?
+
+    Its own window is left out of history, else every change would be its own base rate; half a change is added, so
+    that a short history never claims certainty.
+    """
+    if history is None or s.effect is None:
+        return float("nan")
+    end = min(history.end, s.effect - timedelta(microseconds=1))
+    seconds = (end - history.start).total_seconds()
+    if seconds < 2 * span or seconds <= 0:
+        return float("nan")
+    alike = [
+        o
+        for o in everyone
+        if o.id != s.id
+        and o.effect is not None
+        and history.start <= o.effect < end
+        and o.kind == s.kind
+        and o.scope == s.scope
+    ]
+    return float(1 - np.exp(-(len(alike) + 0.5) / seconds * span))
+
+
+def _ranked(
+    found: list[Suspect], onset: Moment, history: Window | None, *, second: bool, before: Suspects | None = None
+) -> Suspects:
+    order = sorted(found, key=lambda s: (-s.score, -(s.effect or s.time).timestamp(), s.id))
+    out, rank = [], 0
+    was = {s.id: s.rank for s in before.suspects} if before else {}
+    for s in order:
+        eligible = s.relation != "after" and s.effect is not None and s.score >= FLOOR and not s.reverts
+        if not second:
+            eligible = eligible and s.by_time
+        rank += eligible
+        why = s.because
+        if second and eligible and was.get(s.id) not in (None, rank):
+            why = (*why, f"was number {was[s.id]} by time")
+        out.append(replace(s, rank=rank if eligible else None, because=why))
+    out.sort(key=lambda s: (s.rank is None, s.rank or 0, s.relation == "after", -s.score, s.time))
+    return Suspects(tuple(out), onset, _overall(out, onset, history, second), second)
+
+
+def _overall(found: list[Suspect], onset: Moment, history: Window | None, second: bool) -> tuple[str, ...]:
+    earlier = [s for s in found if s.relation != "after"]
+    near = [s for s in earlier if s.effect is not None and (onset.earliest - s.effect).total_seconds() <= LOOKBACK_S]
+    said = []
+    busy = [s for s in near if s.p_coincidence > EXPECTED]
+    if busy and not any(s.rank for s in found):
+        said.append(
+            f"changes come so often ({max(s.p_coincidence for s in busy):.0%} by chance) that being near says nothing"
+        )
+    elif not near:
+        said.append("no recorded change took effect before the onset")
+    if not second and history is None:
+        said.append("base rate unknown: there is no history of changes to take it from")
+    first = next((s for s in found if s.rank == 1), None)
+    if first:
+        said.append(f"{first.summary}: {'; '.join(first.because)}")
+    after = [s for s in found if s.relation == "after"]
+    if after:
+        said.append(f"{len(after)} after the onset, kept as response or consequence")
+    return tuple(said)
+
+
+def _service(symptom: str | None) -> str | None:
+    return symptom.split("/", 1)[0].split("@", 1)[0] if symptom else None
+
+
+def _number(value: Any) -> float:
+    return float(value) if value is not None else float("nan")
