@@ -16,7 +16,7 @@ from sample_incidents.lab import cut, layout, stack
 from sample_incidents.lab.events import Events
 from sample_incidents.lab.faults import Faults
 from sample_incidents.lab.feed import Feed
-from sample_incidents.lab.scenario import BadScenario, Scenario, Step, read
+from sample_incidents.lab.scenario import BadScenario, Scenario, Step, null_of, read
 from sample_incidents.lab.truth import Effect
 
 WARM_UP_S, SETTLE_S, LATE_S = 45.0, 75.0, 12.0
@@ -207,9 +207,10 @@ def main() -> int:
     parser.add_argument(
         "--work", type=Path, default=Path("/srv/shop"), help="where the system lives while it runs (emptied)"
     )
+    parser.add_argument("--null", action="store_true", help="leave the faults out and keep the harmless changes")
     chosen = parser.parse_args()
     try:
-        scenarios = [read(path) for path in chosen.scenario]
+        scenarios = [null_of(read(path)) if chosen.null else read(path) for path in chosen.scenario]
         stack.machine_clean()
     except (BadScenario, RuntimeError) as error:
         print(error, file=sys.stderr)

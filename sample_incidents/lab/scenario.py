@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ FAULT_KEYS = {
 KEYS = {
     "slug", "title", "services", "lasts", "healthy", "before", "release", "event", "fault", "mark", "noticed",
     "fails_from", "truth", "withhold",
-    "objective", "requests",
+    "objective", "requests", "poorer",
 }  # fmt: skip
 
 
@@ -91,6 +91,7 @@ class Scenario:
     withhold: tuple[str, ...] = ()
     objective: tuple[dict[str, Any], ...] = OBJECTIVE
     requests: str = "client"
+    poorer: dict[str, Any] = field(default_factory=dict)
 
     @property
     def harmless(self) -> bool:
@@ -143,9 +144,19 @@ def parse(raw: dict[str, Any], *, slug: str) -> Scenario:
         truth=raw["truth"], before=raw.get("before", {}), fails_from=raw.get("fails_from", 500),
         noticed=seconds(raw["noticed"]) if "noticed" in raw else None, withhold=tuple(raw.get("withhold", [])),
         objective=tuple(raw.get("objective", OBJECTIVE)), requests=raw.get("requests", "client"),
+        poorer=raw.get("poorer", {}),
     )  # fmt: skip
     _whole(scenario)
     return scenario
+
+
+def null_of(scenario: Scenario) -> Scenario:
+    """The same scenario with the fault left out: harmless changes stay, and the truth is that nothing is wrong."""
+    kept = tuple(e for e in scenario.events if e.role in ("herring", "ordinary"))
+    truth = {"verdict": "healthy", "must_not_say": scenario.truth.get("must_say", [])}
+    return replace(
+        scenario, slug=f"{scenario.slug}_null", events=kept, faults=(), marks=(), noticed=None, truth=truth, poorer={}
+    )
 
 
 def _whole(scenario: Scenario) -> None:

@@ -83,7 +83,10 @@ def _impact(seen: list[Seen], start: datetime, end: datetime, fails_from: int) -
     before = [s for s in seen if s.end < start]
     during = [s for s in seen if start <= s.end <= end]
     out = {}
-    for name, test in (("failed", lambda s: s.failed(fails_from)), ("slow", lambda s: s.took_s > LATENCY_LIMIT_S)):
+    for name, test in (
+        ("failed", lambda s: s.failed(fails_from)),
+        ("slow", lambda s: s.took_s > LATENCY_LIMIT_S and not s.failed(fails_from)),
+    ):
         expected = len(during) * sum(map(test, before)) / max(1, len(before))
         value = sum(map(test, during)) - expected
         margin = 3 * math.sqrt(expected + 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sample_incidents.lab.scenario import BadScenario, parse, read, seconds
+from sample_incidents.lab.scenario import BadScenario, null_of, parse, read, seconds
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "sample_incidents" / "scenarios").glob("*.toml"))
 
@@ -89,3 +89,9 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path):
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
 def test_every_scenario_that_is_here_can_be_recorded(path):
     assert read(path).slug == path.stem
+
+
+def test_a_null_keeps_the_harmless_changes_and_nothing_else():
+    herring = {"at": "5m", "kind": "flag", "flag": "x", "value": True, "role": "herring"}
+    null = null_of(parse(changed(event=[herring, *GOOD["event"]]), slug="good"))
+    assert (null.slug, [e.kind for e in null.events], null.harmless) == ("good_null", ["flag"], True)
