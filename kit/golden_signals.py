@@ -107,23 +107,72 @@ class SignalBoard(Result):
         tail = [r for r in found if r.signal.endswith(("p99", "p95"))] if kind == "latency" else []
         return max(tail or found, key=lambda r: (r.squeezed, r.arrow in ("up", "down"), _distance(r)), default=None)
 
+    def cells(self) -> pd.DataFrame:
+        """A row per service and kind, the reading that moved most.
+
+        Service, kind, signal, direction, before, after, onset.
+        """
+        rows = []
+        for service in self.services:
+            for kind in KINDS:
+                r = self.cell(service, kind)
+                known = r is not None
+                rows.append(
+                    {
+                        "service": service,
+                        "kind": kind,
+                        "signal": r.signal if known else None,
+                        "direction": r.arrow if known else "unknown",
+                        "before": r.before if known else np.nan,
+                        "after": r.now if known else np.nan,
+                        "onset": r.onset.time if known and r.onset else None,
+                    }
+                )
+        frame = pd.DataFrame(rows, columns=["service", "kind", "signal", "direction", "before", "after", "onset"])
+        return frame.assign(onset=pd.to_datetime(frame["onset"], utc=True))
+
     def to_frame(self) -> pd.DataFrame:
         """A row per signal.
 
-        Service, kind, signal, arrow, before, now, size, p, onset_earliest, onset_latest, squeezed.
+        Service, kind, signal, arrow, before, after, size, p, earliest, onset, latest, squeezed, …
         """
-        columns = ["service", "kind", "signal", "arrow", "before", "now", "size", "p", "onset_earliest", "onset_latest",
-                   "squeezed", "control_before", "control_now"]  # fmt: skip
+        columns = [
+            "service",
+            "kind",
+            "signal",
+            "arrow",
+            "before",
+            "after",
+            "size",
+            "p",
+            "earliest",
+            "onset",
+            "latest",
+            "squeezed",
+            "control_before",
+            "control_after",
+        ]
         rows = [
             {
-                "service": r.service, "kind": r.kind, "signal": r.signal, "arrow": ARROWS[r.arrow], "before": r.before,
-                "now": r.now, "size": r.size, "p": r.p, "onset_earliest": r.onset.earliest if r.onset else None,
-                "onset_latest": r.onset.latest if r.onset else None, "squeezed": r.squeezed,
-                "control_before": r.control_before, "control_now": r.control_now,
+                "service": r.service,
+                "kind": r.kind,
+                "signal": r.signal,
+                "arrow": ARROWS[r.arrow],
+                "before": r.before,
+                "after": r.now,
+                "size": r.size,
+                "p": r.p,
+                "earliest": r.onset.earliest if r.onset else None,
+                "onset": r.onset.time if r.onset else None,
+                "latest": r.onset.latest if r.onset else None,
+                "squeezed": r.squeezed,
+                "control_before": r.control_before,
+                "control_after": r.control_now,
             }
             for r in self.readings
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=columns)
+        ]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.assign(**{c: pd.to_datetime(frame[c], utc=True) for c in ("earliest", "onset", "latest")})
 
 
 def read_signals(
