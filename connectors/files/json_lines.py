@@ -1,0 +1,29 @@
+"""Structured logs, one JSON object a line: ECS, OpenTelemetry, and the usual loggers of many languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connectors.files.json_rows import first_object, read_rows
+from connectors.files.options import Options, Reading
+
+NAME = "json_lines"
+TABLES = ("LOGS",)
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Is the first line a JSON object? Formats that know their own keys are asked before this one.
+
+    >>> sniff(b'{"time": "2026-11-24T04:21:00Z", "msg": "hi"}\\n', "app.log")
+    True
+    """
+    return first_object(head) is not None
+
+
+def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
+    """Which LOGS does this file hold? Nested objects become dotted columns, each attribute typed.
+
+    Times, levels, messages, trace ids and the names that `names.NAMES` knows become canonical; `options.fields`
+    overrides. Faults name lines that could not be read.
+    """
+    return read_rows(path, options, label or path.name)

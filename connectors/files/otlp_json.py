@@ -1,0 +1,380 @@
+"""OTLP/JSON: traces, logs and metrics as collectors' file exporters write them, a request a line or one document.
+
+Ids are hex (as the protocol says) or base64 (as generic protobuf writers make them). Durations are subtracted as whole
+nanoseconds before times are cut to microseconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from connectors import schema
+from connectors.errors import BadInput
+from connectors.files.columns import LINE, from_rows
+from connectors.files.json_rows import first_object
+from connectors.files.logs import to_logs
+from connectors.files.openmetrics import MetricReading
+from connectors.files.options import Options, Reading
+from connectors.files.spans import SpanRows, attribute_text, peer_of, sampling_weight
+from connectors.files.stream import Faults, chunks, whole
+from connectors.samples import SampleBuilder, Series
+
+NAME = "otlp_json"
+TABLES = ("SPANS", "LOGS", "METRICS")
+
+_KINDS = {0: None, 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
+_STATUSES = {0: "unset", 1: "ok", 2: "error"}
+_HEX = re.compile(r"[0-9a-fA-F]*")
+_ROOTS = (b'"resourceSpans"', b'"resourceLogs"', b'"resourceMetrics"', b'"resource_spans"', b'"scopeSpans"')
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Does it begin with an OTLP export?
+
+    >>> sniff(b'{"resourceSpans":[]}', "traces.jsonl")
+    True
+    """
+    return head.lstrip()[:1] in (b"{", b"[") and any(root in head[:4096] for root in _ROOTS)
+
+
+def table_of(head: bytes) -> str:
+    """Which table do the first bytes speak of: SPANS, LOGS or METRICS?"""
+    found = {name: head.find(root) for name, root in (("LOGS", _ROOTS[1]), ("METRICS", _ROOTS[2]))}
+    return next((name for name, at in found.items() if 0 <= at < 4096), "SPANS")
+
+
+def read(path: Path, options: Options, *, label: str | None = None) -> Reading | MetricReading:
+    """Which SPANS, LOGS or metric samples (by `options.table`) does this file hold?
+
+    Spans: resource and span attributes become columns; `error_type` is error.type, else the exception's type, else a
+    status code of 500 and more; `peer` is who a client or producer span talks to, as far as it says; `weight` is 1
+    over the resource's or span's sampling.rate, else over `options.sampling_rate`, else 1. A span that occurs twice is
+    kept once. Raises `BadInput` when nothing in the file is an OTLP export.
+    """
+    faults = Faults(label or path.name)
+    if options.table == "LOGS":
+        return _logs(path, options, faults)
+    if options.table == "METRICS":
+        return _metrics(path, faults)
+    rows = SpanRows(options)
+    for document, _ in _exports(path, faults, "resourceSpans"):
+        _spans(document, rows)
+    return rows.reading(faults)
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def _exports(path: Path, faults: Faults, root: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """The exports in the file, each with its line; a document written over many lines is one."""
+    old = re.sub(r"(?<!^)(?=[A-Z])", "_", root).lower()
+    lines = good = 0
+    pieces = chunks(path, faults)
+    for chunk in pieces:
+        rows = chunk.data.split(b"\n")[:-1]
+        if lines == 0 and rows and not _json(rows[0]):
+            yield from _document(path, faults, root, old)
+            return
+        lines += len(rows)
+        for i, line in enumerate(rows):
+            if not line.strip():
+                continue
+            found = _json(line)
+            if found is None:
+                torn = chunk.torn and i == len(rows) - 1
+                faults.bad(chunk.first_line + i, "the last line is half-written" if torn else "not JSON")
+                continue
+            for one in found if isinstance(found, list) else [found]:
+                if isinstance(one, dict) and (root in one or old in one):
+                    good += 1
+                    yield {root: one.get(root) or one.get(old) or []}, chunk.first_line + i
+    if lines and not good:
+        raise BadInput(f"{faults.path} holds no {root}: it is not an OTLP/JSON export of this kind.")
+    if not lines and not faults.missing:
+        faults.notes.append(f"{faults.path} is empty")
+
+
+def _document(path: Path, faults: Faults, root: str, old: str) -> Iterator[tuple[dict[str, Any], int]]:
+    text = whole(path, Faults(faults.path))
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadInput(
+            f"{faults.path} is not whole: its JSON document ends before it is closed, or is none; export it again."
+        ) from None
+    documents = found if isinstance(found, list) else [found]
+    good = [d for d in documents if isinstance(d, dict) and (root in d or old in d)]
+    if not good:
+        raise BadInput(f"{faults.path} holds no {root}: it is not an OTLP/JSON export of this kind.")
+    for one in good:
+        yield {root: one.get(root) or one.get(old) or []}, 1
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def value_of(value: Any) -> Any:
+    """A typed OTLP value as a plain one; arrays and maps as JSON text.
+
+    >>> value_of({"intValue": "10"}), value_of({"arrayValue": {"values": [{"stringValue": "a"}]}})
+    (10, '["a"]')
+    """
+    plain = _plain(value)
+    return orjson.dumps(plain).decode() if isinstance(plain, list | dict) else plain
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    for name, found in value.items():
+        if name in ("intValue", "int_value"):
+            return int(found)
+        if name in (
+            "stringValue",
+            "boolValue",
+            "doubleValue",
+            "bytesValue",
+            "string_value",
+            "bool_value",
+            "double_value",
+        ):
+            return found
+        if name in ("arrayValue", "array_value"):
+            return [_plain(v) for v in (found or {}).get("values", [])]
+        if name in ("kvlistValue", "kvlist_value"):
+            return {kv.get("key"): _plain(kv.get("value")) for kv in (found or {}).get("values", [])}
+    return None
+
+
+def attributes(pairs: Any) -> dict[str, Any]:
+    """A list of OTLP key–value pairs as a dictionary of plain values."""
+    return {kv["key"]: value_of(kv.get("value")) for kv in pairs or () if isinstance(kv, dict) and "key" in kv}
+
+
+def hex_id(text: Any, digits: int) -> str | None:
+    """An id as lower-case hex digits, from hex or base64; None when there is none or it is all zeros.
+
+    >>> hex_id("W47/95gDgQPSabYzgT/GDA==", 32), hex_id("EEE19B7EC3C1B174", 16), hex_id("", 16)
+    ('5b8efff798038103d269b633813fc60c', 'eee19b7ec3c1b174', None)
+    """
+    if not isinstance(text, str) or not text:
+        return None
+    if len(text) != digits or not _HEX.fullmatch(text):
+        try:
+            decoded = base64.b64decode(text, validate=True).hex()
+        except ValueError:
+            decoded = ""
+        text = decoded if len(decoded) == digits else text
+    text = text.lower()
+    return None if not text.strip("0") else text
+
+
+def _get(item: Mapping[str, Any], name: str, old: str) -> Any:
+    return item.get(name, item.get(old))
+
+
+# --- traces ----------------------------------------------------------------------------------------------------------
+
+
+def _spans(document: dict[str, Any], rows: SpanRows) -> None:
+    for resource_spans in document["resourceSpans"] or ():
+        resource = attributes((resource_spans.get("resource") or {}).get("attributes"))
+        scopes = (
+            _get(resource_spans, "scopeSpans", "scope_spans")
+            or _get(resource_spans, "instrumentationLibrarySpans", "instrumentation_library_spans")
+            or ()
+        )
+        for scope_spans in scopes:
+            library = (scope_spans.get("scope") or scope_spans.get("instrumentationLibrary") or {}).get("name")
+            for span in scope_spans.get("spans") or ():
+                own = attributes(span.get("attributes"))
+                if library:
+                    own["otel.scope.name"] = library
+                kind = span.get("kind", 0)
+                kind = _KINDS.get(kind) if isinstance(kind, int) else str(kind).removeprefix("SPAN_KIND_").lower()
+                status = (span.get("status") or {}).get("code", 0)
+                status = _STATUSES.get(status, "unset") if isinstance(status, int) else _status(str(status))
+                start = int(_get(span, "startTimeUnixNano", "start_time_unix_nano") or 0)
+                end = int(_get(span, "endTimeUnixNano", "end_time_unix_nano") or start)
+                links = [hex_id(_get(link, "spanId", "span_id"), 16) for link in span.get("links") or ()]
+                rows.add(
+                    start_ns=start,
+                    duration_ns=end - start,
+                    trace_id=hex_id(_get(span, "traceId", "trace_id"), 32),
+                    span_id=hex_id(_get(span, "spanId", "span_id"), 16),
+                    parent_id=hex_id(_get(span, "parentSpanId", "parent_span_id"), 16),
+                    links=[link for link in links if link],
+                    name=span.get("name"),
+                    kind=kind or "internal",
+                    status=status,
+                    error_type=_error_type(own, span, status),
+                    peer=peer_of(own, kind),
+                    weight=sampling_weight(own, resource),
+                    resource=resource,
+                    attributes=own,
+                )
+
+
+def _status(text: str) -> str:
+    word = text.removeprefix("STATUS_CODE_").lower()
+    return word if word in schema.SPAN_STATUSES else "unset"
+
+
+def _error_type(own: Mapping[str, Any], span: Mapping[str, Any], status: str) -> str | None:
+    if own.get("error.type"):
+        return attribute_text(own["error.type"])
+    for event in span.get("events") or ():
+        if event.get("name") == "exception":
+            kind = attributes(event.get("attributes")).get("exception.type")
+            if kind:
+                return attribute_text(kind)
+    code = own.get("http.response.status_code", own.get("http.status_code"))
+    if status == "error" or (isinstance(code, int) and code >= 500):
+        return str(code) if code is not None else (span.get("status") or {}).get("message") or None
+    return None
+
+
+# --- logs ------------------------------------------------------------------------------------------------------------
+
+
+def _logs(path: Path, options: Options, faults: Faults) -> Reading:
+    rows, numbers = [], []
+    for document, line in _exports(path, faults, "resourceLogs"):
+        for resource_logs in document["resourceLogs"] or ():
+            resource = attributes((resource_logs.get("resource") or {}).get("attributes"))
+            for scope in _get(resource_logs, "scopeLogs", "scope_logs") or ():
+                for record in _get(scope, "logRecords", "log_records") or ():
+                    rows.append(_record(record, resource))
+                    numbers.append(line)
+    if not rows:
+        return Reading(schema.empty("LOGS"), faults.sentences(), tuple(faults.notes))
+    table = from_rows(rows).append_column(LINE, pa.array(numbers, pa.int64()))
+    logs = to_logs(table, options, faults)
+    return Reading(logs, faults.sentences(), tuple(faults.notes))
+
+
+def _record(record: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+    time = _get(record, "timeUnixNano", "time_unix_nano") or _get(
+        record, "observedTimeUnixNano", "observed_time_unix_nano"
+    )
+    severity = _get(record, "severityText", "severity_text")
+    number = _get(record, "severityNumber", "severity_number")
+    row: dict[str, Any] = {"time": int(time) if time else None}
+    if isinstance(number, int) and number:
+        row["severityNumber"] = number
+        if severity:
+            row["log.severity.text"] = severity
+    elif severity:
+        row["severityText"] = severity
+    body = value_of(record.get("body"))
+    row["message"] = None if body is None else attribute_text(body)
+    row["trace_id"] = hex_id(_get(record, "traceId", "trace_id"), 32)
+    row["span_id"] = hex_id(_get(record, "spanId", "span_id"), 16)
+    if name := _get(record, "eventName", "event_name"):
+        row["event.name"] = name
+    return {**resource, **attributes(record.get("attributes")), **row}
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def _metrics(path: Path, faults: Faults) -> MetricReading:
+    build = _Points()
+    for document, _ in _exports(path, faults, "resourceMetrics"):
+        for resource_metrics in document["resourceMetrics"] or ():
+            resource = attributes((resource_metrics.get("resource") or {}).get("attributes"))
+            for scope in _get(resource_metrics, "scopeMetrics", "scope_metrics") or ():
+                for metric in scope.get("metrics") or ():
+                    build.metric(metric, resource)
+    return MetricReading(build.samples(), faults.sentences(), tuple(faults.notes))
+
+
+class _Points:
+    """OTLP data points as samples; delta sums are added up to running totals, so that both kinds read alike."""
+
+    def __init__(self) -> None:
+        self.build = SampleBuilder()
+        self.known: dict[tuple[str, str], int] = {}
+        self.deltas: dict[int, list[tuple[int, float]]] = {}
+
+    def metric(self, metric: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
+        name, unit = str(metric.get("name", "")), str(metric.get("unit") or "")
+        if gauge := metric.get("gauge"):
+            for point in _get(gauge, "dataPoints", "data_points") or ():
+                self._add(Series(name, _labels(point, resource), "gauge", unit), point, _number(point), delta=False)
+        elif total := metric.get("sum"):
+            delta = _get(total, "aggregationTemporality", "aggregation_temporality") in (
+                1, "AGGREGATION_TEMPORALITY_DELTA",
+            )  # fmt: skip
+            kind = "counter" if _get(total, "isMonotonic", "is_monotonic") else "gauge"
+            for point in _get(total, "dataPoints", "data_points") or ():
+                self._add(Series(name, _labels(point, resource), kind, unit), point, _number(point), delta=delta)
+        elif histogram := metric.get("histogram"):
+            delta = _get(histogram, "aggregationTemporality", "aggregation_temporality") in (
+                1, "AGGREGATION_TEMPORALITY_DELTA",
+            )  # fmt: skip
+            for point in _get(histogram, "dataPoints", "data_points") or ():
+                self._histogram(name, unit, point, _labels(point, resource), delta)
+
+    def _histogram(self, name: str, unit: str, point: Any, labels: dict[str, str], delta: bool) -> None:
+        bounds = [*(_get(point, "explicitBounds", "explicit_bounds") or ()), float("inf")]
+        counts = [int(n) for n in _get(point, "bucketCounts", "bucket_counts") or ()]
+        if len(counts) != len(bounds):
+            return
+        running = 0
+        for bound, n in zip(bounds, counts, strict=True):
+            running += n
+            le = "+Inf" if bound == float("inf") else repr(float(bound))
+            self._add(Series(f"{name}_bucket", {**labels, "le": le}, "histogram", ""), point, running, delta=delta)
+        if point.get("sum") is not None:
+            self._add(Series(f"{name}_sum", labels, "counter", unit), point, float(point["sum"]), delta=delta)
+
+    def _add(self, series: Series, point: Any, value: float | None, *, delta: bool) -> None:
+        time = int(_get(point, "timeUnixNano", "time_unix_nano") or 0) // 1000
+        if value is None or not time:
+            return
+        key = (series.metric, series.labels_text)
+        if key not in self.known:
+            self.known[key] = self.build.new(series)
+        if delta:
+            start = int(_get(point, "startTimeUnixNano", "start_time_unix_nano") or 0) // 1000
+            points = self.deltas.setdefault(self.known[key], [])
+            if not points and 0 < start < time:
+                points.append((start, 0.0))
+            points.append((time, value))
+        else:
+            self.build.add(self.known[key], time, value)
+
+    def samples(self) -> Any:
+        for series, points in self.deltas.items():
+            total = 0.0
+            for time, value in sorted(points):
+                total += value
+                self.build.add(series, time, total)
+        return self.build.build()
+
+
+def _number(point: Mapping[str, Any]) -> float | None:
+    found = _get(point, "asDouble", "as_double")
+    if found is None:
+        found = _get(point, "asInt", "as_int")
+    return None if found is None else float(found)
+
+
+def _labels(point: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, str]:
+    named = {**resource, **attributes(point.get("attributes"))}
+    return {key: attribute_text(value) for key, value in named.items() if value is not None}
+
+
+__all__ = ["NAME", "TABLES", "attributes", "first_object", "hex_id", "read", "sniff", "table_of", "value_of"]
