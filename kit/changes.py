@@ -27,7 +27,7 @@ HALF_LIFE_S = 1800.0
 SLOW_HALF_LIFE_S = 86400.0
 SLOW_KINDS = ("certificate", "disk", "job")
 LOOKBACK_S = 4 * 3600.0
-EXPECTED = 1 / 3
+EXPECTED = 0.3
 """Where a change so near is expected by chance more often than this, time says nothing."""
 FLOOR = 0.2
 """A suspect scores at least this; below it, a change is listed and not suspected."""
@@ -55,10 +55,10 @@ def rank_changes(
     suspected). `path`: PATH, and `symptom` the service, or a signal of it, that is ill: they give the scope; without
     them it is unknown and counts for all alike. `history`: the span over which the change log is complete, which gives
     the base rate: λ changes a second of that scope outside of the candidate's own window, p = 1 − exp(−λ·w), w from its
-    effect to the end of the onset. Without it p is NaN: unknown, and said.
+    effect to the end of the onset, at least two minutes. Without it p is NaN: unknown, and said.
 
     Score = time × scope × dose. Time is 1 within two minutes before the onset's interval or in it, then halves every 30
-    minutes (24 hours for certificates, disks, jobs); where p > ⅓ time is worth nothing, and no change is a suspect by
+    minutes (24 hours for certificates, disks, jobs); where p > .3 time is worth nothing, and no change is a suspect by
     time alone. A change that takes effect later stands at the restart, deploy, schedule or expiry that woke it. Source:
     change correlation with a base rate; a coincidence in time is no cause.
 
@@ -301,7 +301,7 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     if s.effect is None:
         return s
     ahead = (onset.earliest - s.effect).total_seconds()
-    span = max((onset.latest - s.effect).total_seconds(), onset.width_s, 1.0)
+    span = max((onset.latest - s.effect).total_seconds(), CLOSE_S + onset.width_s)
     why = [told_when(s, onset)]
     p = _coincidence(s, everyone, onset, history, span)
     half_life = SLOW_HALF_LIFE_S if s.kind in SLOW_KINDS else HALF_LIFE_S

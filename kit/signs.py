@@ -18,9 +18,10 @@ from kit.moments import as_moment, clock
 TRAFFIC_UP, TRAFFIC_DOWN = 1.4, 0.6
 ATTEMPTS_UP = 1.3
 POOL_FULL = 0.9
+FASTER = 0.8
 CLOSE_S = 120.0
 """A change lines up when it took effect no longer than this before the onset (or within its uncertainty)."""
-EXPECTED = 1 / 3
+EXPECTED = 0.3
 """Above this chance of coincidence, that a change is near says nothing."""
 
 CERTIFICATE = re.compile(
@@ -150,7 +151,7 @@ def _kinds(failures: Any, board: SignalBoard, entry: str | None) -> list[Sign]:
         ]
     auth, client, throttled = failures.share("401/403"), failures.share("other 4xx"), failures.share("429")
     fast = (
-        bool(failures.failed_s <= failures.usual_s)
+        bool(failures.failed_s <= FASTER * failures.usual_s)
         if np.isfinite([failures.failed_s, failures.usual_s]).all()
         else None
     )

@@ -1,0 +1,214 @@
+"""What moved before it did: time, scope and the base rate, then what lies at the break."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from connectors.errors import NaiveTime
+from connectors.window import Window, utc
+from kit.changes import rank_changes, rerank_changes
+from kit.moments import Moment
+
+ONSET = Moment(utc("2026-03-01T02:14:00Z"), utc("2026-03-01T02:14:10Z"), utc("2026-03-01T02:14:20Z"))
+HISTORY = Window.of("2026-02-28T02:00Z", "2026-03-01T02:30Z")
+PATH = pd.DataFrame(
+    {"caller": ["nginx", "checkout", "checkout", "payments"], "callee": ["checkout", "postgres", "payments", "fraud"]}
+)
+
+
+def change(time: str, summary: str, **more):
+    return {"id": summary, "time": f"2026-03-01T{time}Z", "kind": "deploy", "service": None, "summary": summary, **more}
+
+
+def table(*changes):
+    frame = pd.DataFrame(changes)
+    frame["time"] = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
+    if "until" in frame:
+        frame["until"] = pd.to_datetime(frame["until"], utc=True, format="ISO8601")
+    return frame
+
+
+def ranks(suspects):
+    return {s.id: s.rank for s in suspects.suspects}
+
+
+def test_turned_at_02_14_deployed_at_02_13_comes_out_first():
+    found = rank_changes(
+        table(
+            change("00:30:00", "old"),
+            change("02:13:00", "checkout 4.7"),
+            change("02:16:00", "rollback", reverts="checkout 4.7"),
+        ),
+        ONSET,
+    )
+    assert found.ranked[0].summary == "checkout 4.7"
+    assert ranks(found)["rollback"] is None
+    assert found.responses[0].summary == "rollback"
+    assert found.ranked[0].reverted_by == "rollback"
+    assert "02:13:00" in found.headline
+
+
+def test_relations_follow_the_onsets_interval():
+    found = rank_changes(table(change("02:13:59", "a"), change("02:14:10", "b"), change("02:14:21", "c")), ONSET)
+    assert {s.id: s.relation for s in found.suspects} == {"a": "before", "b": "within_uncertainty", "c": "after"}
+
+
+def test_an_unknown_base_rate_is_said():
+    found = rank_changes(table(change("02:13:00", "a")), ONSET)
+    assert np.isnan(found.suspects[0].p_coincidence)
+    assert any("base rate unknown" in reason for reason in found.because)
+    assert "base rate unknown" in found.headline
+
+
+def test_the_base_rate_is_one_minus_exp_of_rate_times_window():
+    changes = [change("02:13:20", "near")]
+    changes += [{**change("02:00:00", f"d{n}"), "time": f"2026-02-28T{n:02d}:00:00Z"} for n in range(3, 24)]
+    found = rank_changes(table(*changes), ONSET, history=HISTORY)
+    near = next(s for s in found.suspects if s.id == "near")
+    seconds = (utc("2026-03-01T02:13:20Z") - HISTORY.start).total_seconds()
+    assert near.p_coincidence == pytest.approx(1 - np.exp(-21.5 / seconds * (120 + 20)), rel=1e-3)
+
+
+def test_with_a_deploy_every_75_s_none_is_a_suspect_by_time_alone():
+    start = utc("2026-03-01T00:00:10Z")
+    times = [start + timedelta(seconds=75 * n) for n in range(120)]
+    rows = [
+        {"id": f"d{n}", "time": t, "kind": "deploy", "service": None, "summary": f"build {n}"}
+        for n, t in enumerate(times)
+    ]
+    found = rank_changes(pd.DataFrame(rows), ONSET, history=Window.of("2026-03-01T00:00Z", "2026-03-01T02:30Z"))
+    assert found.ranked == ()
+    assert "so often" in found.headline
+    assert not any(s.by_time for s in found.suspects if s.relation == "before")
+
+
+def test_scope_comes_from_the_path():
+    rows = [change("02:13:30", s, service=s) for s in ("checkout", "payments", "fraud", "billing")]
+    found = rank_changes(table(*rows), ONSET, path=PATH, symptom="checkout/errors.ratio")
+    assert [s.id for s in found.suspects] == ["checkout", "payments", "fraud", "billing"]
+    assert ranks(found)["billing"] is None
+
+
+def test_no_onset_suspects_nothing():
+    found = rank_changes(table(change("02:13:00", "a")), None)
+    assert found.ranked == ()
+    assert found.to_frame()["rank"].isna().all()
+
+
+def test_no_changes_is_an_answer():
+    found = rank_changes(table(change("02:13:00", "a")).iloc[:0], ONSET)
+    assert found.ranked == ()
+    assert "no recorded change" in found.headline
+
+
+def test_a_change_that_needs_a_restart_stands_at_the_restart():
+    rows = table(
+        change("01:00:00", "pool size 2", kind="config", service="checkout", takes_effect="restart"),
+        change("02:13:50", "checkout restarted", kind="restart", service="checkout", takes_effect="now"),
+    )
+    found = rank_changes(rows, ONSET)
+    config = next(s for s in found.suspects if s.id == "pool size 2")
+    assert config.rank is not None
+    assert config.effect == utc("2026-03-01T02:13:50Z")
+    assert any("woken by checkout restarted" in reason for reason in config.because)
+
+
+def test_a_change_that_nothing_woke_is_no_suspect():
+    rows = table(change("02:13:00", "pool size 2", kind="config", service="checkout", takes_effect="restart"))
+    found = rank_changes(rows, ONSET)
+    assert found.ranked == ()
+    assert any("had not taken effect" in reason for reason in found.suspects[0].because)
+
+
+def test_an_expiry_stands_at_its_instant():
+    rows = table(
+        change(
+            "00:00:00", "certificate of api", kind="certificate", takes_effect="expiry", until="2026-03-01T02:14:00Z"
+        )
+    )
+    found = rank_changes(rows, ONSET)
+    assert found.ranked[0].effect == utc("2026-03-01T02:14:00Z")
+
+
+def test_naive_times_are_refused():
+    with pytest.raises(NaiveTime):
+        rank_changes(table(change("02:13:00", "a")).assign(time=pd.to_datetime(["2026-03-01T02:13:00"])), ONSET)
+
+
+class Cut:
+    between, first_bad, last_good = "checkout → postgres", ("postgres",), ("checkout",)
+
+
+def test_at_the_break_the_migration_outranks_the_harmless_deploy():
+    rows = table(
+        change("02:13:30", "deploy payments 2.7.4", service="payments"),
+        change("02:13:00", "apply 0042_drop_orders_customer_id_idx.sql", kind="schema", service="postgres"),
+    )
+    first = rank_changes(rows, ONSET, path=PATH, symptom="checkout")
+    second = rerank_changes(first, cut=Cut(), texts=["SELECT orders WHERE customer_id = $1"], path=PATH)
+    assert second.ranked[0].kind == "schema"
+    assert any("speaks of customer" in reason for reason in second.ranked[0].because)
+    assert second.ranked[1].score < 0.5 * second.ranked[0].score
+
+
+def test_a_version_split_lifts_its_deploy():
+    rows = table(change("02:13:00", "web 4.7", ref="web-4.7", after="4.7"), change("02:13:10", "api 1.2", after="1.2"))
+    split = pd.DataFrame(
+        [
+            {
+                "sign": "more",
+                "fields": ("version",),
+                "values": ("4.7",),
+                "explains": 0.9,
+                "bad_share": 0.95,
+                "good_share": 0.1,
+            }
+        ]
+    )
+    second = rerank_changes(rank_changes(rows, ONSET), differences=split)
+    assert second.ranked[0].id == "web 4.7"
+    assert any("ran on 4.7" in reason for reason in second.ranked[0].because)
+
+
+def test_content_lifts_a_change_that_time_could_not():
+    start = utc("2026-03-01T00:00:10Z")
+    rows = [
+        {
+            "id": f"d{n}",
+            "time": start + timedelta(seconds=75 * n),
+            "kind": "deploy",
+            "service": "web",
+            "summary": f"build {n}",
+        }
+        for n in range(120)
+    ]
+    rows[105]["summary"] = "build 105: invoice totals"
+    first = rank_changes(pd.DataFrame(rows), ONSET, history=Window.of("2026-03-01T00:00Z", "2026-03-01T02:30Z"))
+    second = rerank_changes(first, texts=["panic in invoice totals: division by zero"])
+    assert [s.id for s in second.ranked] == ["d105"]
+
+
+def test_a_response_stays_a_response_whatever_it_holds():
+    rows = table(change("02:15:00", "drop orders customer index", kind="schema", service="postgres"))
+    second = rerank_changes(rank_changes(rows, ONSET), cut=Cut(), texts=["SELECT orders WHERE customer_id = $1"])
+    assert second.ranked == ()
+
+
+def test_the_table_has_the_promised_columns():
+    frame = rank_changes(table(change("02:13:00", "a")), ONSET).to_frame()
+    assert list(frame.columns)[:10] == [
+        "id",
+        "rank",
+        "relation",
+        "p_coincidence",
+        "ref",
+        "kind",
+        "service",
+        "time",
+        "summary",
+        "because",
+    ]
