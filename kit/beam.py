@@ -84,7 +84,19 @@ def search(counter: Counter) -> list[Finding]:
             break
     chosen.update({key: f for key, f in merged.items() if key in chosen})
     told = {value.field for f in chosen.values() for values in (f.values, *f.aliases) for value in values}
-    return _ranked(list(chosen.values())) + [f for f in _by_explains(fewer) if f.values[0].field not in told]
+    spared = [f for f in _by_explains(fewer) if f.values[0].field not in told]
+    return _ranked([_recounted(counter, f, n, m) for f in chosen.values()]) + [
+        _recounted(counter, f, n, m) for f in spared
+    ]
+
+
+def _recounted(counter: Counter, f: Finding, n: float, m: float) -> Finding:
+    """The finding with its counts from all rows; p and q stay those that it was found with."""
+    counts = counter.exact(f.values)
+    if counts is None:
+        return f
+    whole = _score(counter, f.values[:1], np.array(counts[:1]), np.array(counts[1:]), n, m)[0]
+    return replace(whole, values=f.values, aliases=f.aliases, p=f.p, q=f.q)
 
 
 def _passing(
@@ -116,8 +128,7 @@ def _score(
     if counter.biased:
         ratio, low, high = share_ratio(a * u, n * u, b * v, m * v)
     else:
-        w = min(u, v)
-        ratio, low, high = risk_ratio(a * w, n * w, b * w, m * w)
+        ratio, low, high = risk_ratio(a, n, b, m, bad_scale=u, good_scale=v)
     bad_share, good_share = a / n, b / m
     with np.errstate(divide="ignore", invalid="ignore"):
         lift = bad_share / good_share
@@ -138,8 +149,7 @@ def _children(counter: Counter, parent: Finding, inside: Counts, n: float, m: fl
     grown = []
     for child in passed:
         values = tuple(sorted((*parent.values, child.values[0]), key=lambda v: v.where))
-        a, b = counter.exact(values)
-        whole = _score(counter, values[:1], np.array([a]), np.array([b]), n, m)[0]
+        whole = _score(counter, values[:1], np.array([child.bad]), np.array([child.good]), n, m)[0]
         if whole.low > parent.low and whole.explains >= SHARE_FLOOR:
             grown.append(replace(whole, values=values, q=child.q))
     return grown

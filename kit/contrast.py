@@ -64,20 +64,22 @@ def rate_g(a: ArrayLike, seconds_a: float, b: ArrayLike, seconds_b: float) -> Fl
     return np.maximum(2 * np.nan_to_num(g), 0.0)
 
 
-def risk_ratio(a: ArrayLike, n: ArrayLike, b: ArrayLike, m: ArrayLike) -> tuple[Floats, Floats, Floats]:
+def risk_ratio(
+    a: ArrayLike, n: ArrayLike, b: ArrayLike, m: ArrayLike, *, bad_scale: float = 1.0, good_scale: float = 1.0
+) -> tuple[Floats, Floats, Floats]:
     """How many times likelier is bad with the value than without it? Ratio and 95 % interval (log-normal, Haldane ½).
 
-    a of n bad rows and b of m good rows have the value.
+    a of n bad rows and b of m good rows have the value. The scales are effective rows per counted row of each side.
 
     >>> [float(x[0].round(2)) for x in risk_ratio([60], [100], [50], [900])]
     [11.99, 8.49, 16.94]
     """
     a, n, b, m = (np.asarray(x, np.float64) for x in (a, n, b, m))
-    with_bad, with_all = a + 0.5, a + b + 1
-    rest_bad, rest_all = n - a + 0.5, n - a + m - b + 1
-    ratio = (with_bad / with_all) / (rest_bad / rest_all)
-    spread = np.sqrt(np.maximum(1 / with_bad - 1 / with_all + 1 / rest_bad - 1 / rest_all, 0))
-    return ratio, ratio * np.exp(-Z95 * spread), ratio * np.exp(Z95 * spread)
+    a, b, c, d = a + 0.5, b + 0.5, n - a + 0.5, m - b + 0.5
+    ratio = (a / (a + b)) / (c / (c + d))
+    variance = (b / (a + b)) ** 2 * (1 / (a * bad_scale) + 1 / (b * good_scale))
+    variance += (d / (c + d)) ** 2 * (1 / (c * bad_scale) + 1 / (d * good_scale))
+    return ratio, ratio * np.exp(-Z95 * np.sqrt(variance)), ratio * np.exp(Z95 * np.sqrt(variance))
 
 
 def share_ratio(a: ArrayLike, n: ArrayLike, b: ArrayLike, m: ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -55,9 +55,9 @@ def explain_difference(
     grow from what passed: one more value that passes the same tests inside its parent and raises the lower bound
     of the ratio; a combination that explains as much as its parts (within five points) stands before them. A
     weighted sample is tested at its effective size (Σw)²/Σw². If the mean weights of bad and good rows differ by
-    half, sampling depended on the outcome: the ratio then is that of the shares, and `risk_ratio` is NaN. Inside
-    a parent of more than 400,000 rows candidates are searched in a random sample with a fixed seed; what is
-    reported is always counted on all rows.
+    half, sampling depended on the outcome: the ratio then is that of the shares, and `risk_ratio` is NaN. Of
+    more than 400,000 bad or good rows the search looks at a random sample with a fixed seed; `p` and `q` are that
+    sample's, everything else is counted on all rows.
 
     Assumes that rows are independent; retries of one request are not, and make p too small. False alarms: on
     tables without any difference fewer than 1 in 100 give a finding (tests/benchmarks/README.md). It misleads

@@ -16,10 +16,24 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import MISSING, OTHER
-from kit.value_codes import FEW_NUMBERS, NOT_DIMENSIONS, SAMPLE_ROWS, TOP, Field, Value, encode
+from kit.value_codes import (
+    FEW_NUMBERS,
+    NOT_DIMENSIONS,
+    SAMPLE_ROWS,
+    TOP,
+    Considered,
+    Field,
+    Value,
+    encode,
+    holds,
+    tally,
+)
 
 if TYPE_CHECKING:
     from connectors.base import LogSource, Selection
+
+
+BIAS = 1.5
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,11 @@ class Counts:
 
 
 class Counter(Protocol):
-    """Counts values within other values; `bad_scale`, `good_scale`: effective rows per weighted row."""
+    """Counts values within other values.
+
+    `bad_scale` and `good_scale`: effective rows per counted row; `biased`: sampling depended on the outcome;
+    `inexact`: the counts are approximate.
+    """
 
     bad_scale: float
     good_scale: float
@@ -42,81 +60,105 @@ class Counter(Protocol):
     inexact: bool
 
     def count(self, within: tuple[Value, ...]) -> Counts: ...
-    def exact(self, within: tuple[Value, ...]) -> tuple[float, float]: ...
+    def exact(self, within: tuple[Value, ...]) -> tuple[float, float] | None: ...
 
 
 class RowCounter:
-    """Counts over rows in memory: fields become integer codes once, each question is a `bincount`."""
+    """Counts over rows in memory: fields become integer codes once, each question is a `bincount`.
+
+    `bad` and `good` are true/false per row. Of a side with more than 400,000 rows a random sample with a fixed
+    seed is coded and scaled up to the side's total; `exact` then counts all rows.
+    """
 
     inexact = False
 
     def __init__(
         self, table: pa.Table, bad: np.ndarray, good: np.ndarray, fields: Sequence[str], weights: np.ndarray | None
     ) -> None:
-        self._sides = (np.flatnonzero(bad), np.flatnonzero(good))
+        self._table, self._all = table, tuple(np.flatnonzero(mask) for mask in (bad, good))
+        self._all_weights = weights
+        drawn = [_draw(rows) for rows in self._all]
+        rows = np.concatenate(drawn)
+        self._split = len(drawn[0])
+        self._weights = None if weights is None else weights[rows]
+        self._coded_rows = len(rows)
+        self.sampled = len(rows) < sum(len(side) for side in self._all)
+        self._totals = tuple(self._sum_all(side) for side in self._all)
+        shares = [total / max(self._sum(side), 1e-300) for total, side in zip(self._totals, self._sides(), strict=True)]
+        self._factors = tuple(shares)
         with ThreadPoolExecutor(2) as pool:
-            coded = list(pool.map(lambda name: encode(name, table[name], self._sides), fields))
+            coded = list(pool.map(lambda name: self._encode(name, rows), fields))
         self.fields = [field for field, _ in coded if field is not None]
         self.considered = [record for _, record in coded]
         self._by_name = {field.name: field for field in self.fields}
-        self._weights = weights
-        self._totals = tuple(self._total(rows) for rows in self._sides)
-        self.bad_scale, self.good_scale = (self._scale(rows) for rows in self._sides)
-        means = [total / max(len(rows), 1) for total, rows in zip(self._totals, self._sides, strict=True)]
-        self.biased = min(means) > 0 and max(means) / min(means) > 1.5
+        self.bad_scale, self.good_scale = (self._scale(side) for side in (0, 1))
+        means = [total / max(len(side), 1) for total, side in zip(self._totals, self._all, strict=True)]
+        self.biased = min(means) > 0 and max(means) / min(means) > BIAS
 
     def count(self, within: tuple[Value, ...]) -> Counts:
-        """The counts of every value of the fields not in `within`; above 400,000 rows a side from a random sample."""
+        """The counts of every value of the fields that are not in `within`."""
         taken = {value.field for value in within}
         fields = [field for field in self.fields if field.name not in taken]
-        sides = []
-        totals = []
-        for side, rows in enumerate(self._sides):
-            rows, total = (self._within(rows, within), None) if within else (rows, self._totals[side])
-            total = self._total(rows) if total is None else total
-            factor = 1.0
-            if within and len(rows) > SAMPLE_ROWS:
-                factor = len(rows) / SAMPLE_ROWS
-                rows = rows[np.sort(np.random.default_rng(0).integers(0, len(rows), SAMPLE_ROWS))]
-            sides.append(self._counts(fields, rows, factor))
-            totals.append(total)
         values = tuple(value for field in fields for value in field.values)
-        return Counts(values, sides[0], sides[1], totals[0], totals[1])
+        if not within and self._weights is None:
+            tallies = [[field.bad for field in fields], [field.good for field in fields]]
+            totals = self._totals
+        else:
+            rows = [self._within(side, within) for side in self._sides()]
+            tallies = [self._tallies(fields, side) for side in rows]
+            totals = tuple(self._sum(side) * factor for side, factor in zip(rows, self._factors, strict=True))
+        bad, good = (_by_value(fields, t) * factor for t, factor in zip(tallies, self._factors, strict=True))
+        return Counts(values, bad, good, *totals)
 
-    def exact(self, within: tuple[Value, ...]) -> tuple[float, float]:
-        """The weighted number of bad and of good rows that have all these values."""
-        bad, good = (self._total(self._within(rows, within)) for rows in self._sides)
+    def exact(self, within: tuple[Value, ...]) -> tuple[float, float] | None:
+        """The weighted number of bad and of good rows that have all these values; None: `count` saw all rows."""
+        if not self.sampled:
+            return None
+        mask = np.ones(self._table.num_rows, bool)
+        for value in within:
+            mask &= holds(self._table[value.field], value)
+        bad, good = (self._sum_all(rows[mask[rows]]) for rows in self._all)
         return bad, good
 
-    def _counts(self, fields: list[Field], rows: np.ndarray, factor: float) -> np.ndarray:
+    def _encode(self, name: str, rows: np.ndarray) -> tuple[Field | None, Considered]:
+        column = self._table[name]
+        missing = column.null_count / max(len(column), 1)
+        whole = len(rows) == len(column) and self._split in (0, len(rows))
+        return encode(name, column if whole else column.take(pa.array(rows)), self._split, missing)
+
+    def _sides(self) -> tuple[np.ndarray | slice, np.ndarray | slice]:
+        return slice(0, self._split), slice(self._split, None)
+
+    def _tallies(self, fields: list[Field], rows: np.ndarray | slice) -> list[np.ndarray]:
         weights = None if self._weights is None else self._weights[rows]
-
-        def one(field: Field) -> np.ndarray:
-            codes = field.codes[rows]
-            size = 1 + max(value.last for value in field.values)
-            sums = np.concatenate(([0.0], np.cumsum(np.bincount(codes, weights, minlength=size))))
-            return np.array([sums[value.last + 1] - sums[value.first] for value in field.values]) * factor
-
-        if not fields:
-            return np.zeros(0)
         with ThreadPoolExecutor(2) as pool:
-            return np.concatenate(list(pool.map(one, fields)))
+            return list(pool.map(lambda field: tally(field.codes[rows], len(field.bad), weights), fields))
 
-    def _within(self, rows: np.ndarray, within: tuple[Value, ...]) -> np.ndarray:
+    def _within(self, rows: np.ndarray | slice, within: tuple[Value, ...]) -> np.ndarray | slice:
         for value in within:
             codes = self._by_name[value.field].codes[rows]
             hit = codes == value.first if value.first == value.last else (codes >= value.first) & (codes <= value.last)
-            rows = rows[hit]
+            found = np.flatnonzero(hit)
+            rows = found + (rows.start or 0) if isinstance(rows, slice) else rows[found]
         return rows
 
-    def _total(self, rows: np.ndarray) -> float:
-        return float(len(rows)) if self._weights is None else float(self._weights[rows].sum())
+    def _sum(self, rows: np.ndarray | slice) -> float:
+        """The weight of coded rows."""
+        if self._weights is not None:
+            return float(self._weights[rows].sum())
+        length = len(range(*rows.indices(self._coded_rows))) if isinstance(rows, slice) else len(rows)
+        return float(length)
 
-    def _scale(self, rows: np.ndarray) -> float:
-        if self._weights is None or not len(rows):
-            return 1.0
-        w = self._weights[rows]
-        return float(w.sum() / np.square(w).sum())
+    def _sum_all(self, rows: np.ndarray) -> float:
+        """The weight of rows of the table."""
+        return float(len(rows)) if self._all_weights is None else float(self._all_weights[rows].sum())
+
+    def _scale(self, side: int) -> float:
+        """Effective rows per weighted row of one side: 1 / factor without weights."""
+        if self._weights is None:
+            return 1.0 / self._factors[side] if self._factors[side] else 1.0
+        w = self._weights[self._sides()[side]]
+        return float(w.sum() / np.square(w).sum() / self._factors[side]) if len(w) else 1.0
 
 
 class SourceCounter:
@@ -130,7 +172,6 @@ class SourceCounter:
     ) -> None:
         self._source, self._bad, self._good, self._types = source, bad, good, dict(fields)
         self._left = questions
-        self._known: dict[tuple[str, ...], tuple[float, float]] = {}
         self.inexact = False
 
     @property
@@ -154,8 +195,6 @@ class SourceCounter:
         self.inexact |= any(row.get("error") for row in rows)
         kept = [row for row in rows if row["value"] != OTHER]
         values = tuple(_source_value(row["field"], row["value"], self._types[row["field"]]) for row in kept)
-        for row, value in zip(kept, values, strict=True):
-            self._known[_key((*within, value))] = (float(row["bad"]), float(row["good"]))
         return Counts(
             values,
             np.array([row["bad"] for row in kept], float),
@@ -164,9 +203,24 @@ class SourceCounter:
             float(rows[0]["good_total"]) if rows else 0.0,
         )
 
-    def exact(self, within: tuple[Value, ...]) -> tuple[float, float]:
-        """The counts of this combination as the source gave them."""
-        return self._known[_key(within)]
+    def exact(self, within: tuple[Value, ...]) -> None:
+        """None: what the source counted is all there is."""
+
+
+def _draw(rows: np.ndarray) -> np.ndarray:
+    """These rows, or 400,000 of them in their order, drawn with replacement and a fixed seed."""
+    if len(rows) <= SAMPLE_ROWS:
+        return rows
+    return rows[np.sort(np.random.default_rng(0).integers(0, len(rows), SAMPLE_ROWS))]
+
+
+def _by_value(fields: list[Field], tallies: list[np.ndarray]) -> np.ndarray:
+    """From counts per code to counts per value, field after field; a range adds up its codes."""
+    counts = []
+    for field, per_code in zip(fields, tallies, strict=True):
+        sums = np.concatenate(([0.0], np.cumsum(per_code)))
+        counts += [sums[value.last + 1] - sums[value.first] for value in field.values]
+    return np.array(counts, np.float64)
 
 
 def source_fields(source: LogSource, bad: Selection, names: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -197,10 +251,6 @@ def source_fields(source: LogSource, bad: Selection, names: Sequence[str] | None
         ):
             kept.append((name, row["type"]))
     return kept
-
-
-def _key(values: tuple[Value, ...]) -> tuple[str, ...]:
-    return tuple(sorted(value.where for value in values))
 
 
 def _is_number(type_: str) -> bool:

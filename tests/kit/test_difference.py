@@ -231,6 +231,23 @@ def test_what_cannot_be_compared_is_refused_in_words() -> None:
         explain_difference(ONE.assign(weight=-1.0), bad=ONE["bad"])
 
 
+def test_a_search_in_a_sample_tells_the_counts_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame(
+        {"version": rng.choice(["4.6", "4.7"], 20_000, p=[0.9, 0.1]), "size": rng.lognormal(size=20_000)}
+    )
+    rows["cold"] = rows["version"] == "4.7"
+    rows.loc[rows["size"] > 5, "size"] = np.nan
+    bad = (rng.random(20_000) < np.where(rows["version"] == "4.7", 0.4, 0.01)) | rows["size"].isna()
+    whole = explain_difference(rows, bad=bad)
+    monkeypatch.setattr("kit.value_counts.SAMPLE_ROWS", 800)
+    sampled = explain_difference(rows, bad=bad)
+    told = ["predicate", "bad", "good", "bad_share", "good_share", "aliases"]
+    pd.testing.assert_frame_equal(sampled[told], whole[told])
+    assert (sampled["rr_low"] < whole["risk_ratio"]).all()
+    assert (whole["risk_ratio"] < sampled["rr_high"]).all()
+
+
 def test_inputs_are_left_as_they_were() -> None:
     before = BOTH.copy()
     explain_difference(BOTH, bad=BOTH["bad"])
