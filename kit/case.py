@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ from connectors.base import Answer
 from connectors.errors import ConnectorError
 from connectors.load import Answers, Recorded
 from connectors.window import Window, step_seconds
+from kit import steps, views
+from kit.contributions import contribution
+from kit.entry import entry_series, entry_symptom
 from kit.errors import BadCase
 from kit.findings import Findings
 from kit.incident import read_incident
@@ -24,8 +28,10 @@ from kit.incident import read_incident
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kit.moments import Moment
     from kit.request_log import RequestLog
     from kit.result import Result
+    from kit.symptom import Episode, Symptom
 
 STEPS_S = (5, 10, 15, 30, 60, 300, 900, 3600)
 BINS_WANTED = 120
@@ -71,7 +77,7 @@ class Case:
 
     def __init__(self, folder: Path, *, offline: bool = False, refresh: bool = False) -> None:
         self.folder = folder
-        self.incident = read_incident(folder)
+        self.about = read_incident(folder)
         self.answers = Answers(folder)
         self.findings = Findings(folder)
         self.offline = offline
@@ -85,19 +91,19 @@ class Case:
         self._parts_read: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"Case({self.incident.id!r}: {self.incident.title}; {self.look})"
+        return f"Case({self.about.id!r}: {self.about.title}; {self.look})"
 
-    # --- what is looked at --------------------------------------------------------------------------------------------
+    # --- what is looked at -------------------------------------------------------------------------------------------
 
     @cached_property
     def look(self) -> Window:
         """The span that is loaded; an open end stays where it was when the case was opened."""
-        return self.incident.window
+        return self.about.window
 
     @property
     def zone(self) -> str:
         """The time zone of the people, for display only."""
-        return self.incident.tz
+        return self.about.tz
 
     @cached_property
     def every(self) -> str:
@@ -110,8 +116,6 @@ class Case:
     @property
     def grid(self) -> Window:
         """The look, from the first whole bin to the last: a bin cut by its edges is not compared with whole ones."""
-        from datetime import UTC, datetime
-
         step = step_seconds(self.every)
         start = -(-self.look.start.timestamp() // step) * step
         end = max(self.look.end.timestamp() // step * step, start + step)
@@ -130,7 +134,7 @@ class Case:
         table = self.catalog.path
         return None if table is None else table.to_pandas()
 
-    # --- sources, every answer recorded -------------------------------------------------------------------------------
+    # --- sources, every answer recorded ------------------------------------------------------------------------------
 
     def source(self, name: str) -> Recorded:
         """The source of this name in `sources.toml`; whatever it answers is recorded."""
@@ -203,7 +207,7 @@ class Case:
         pillar = "requests" if entry else self.catalog.sources[name].table
         self._seen.setdefault(pillar, {})[answer.evidence] = None
 
-    # --- tables -------------------------------------------------------------------------------------------------------
+    # --- tables ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -233,21 +237,128 @@ class Case:
 
         return questions.wide(self)
 
-    # --- findings -----------------------------------------------------------------------------------------------------
+    # --- the episode that is investigated ----------------------------------------------------------------------------
+
+    @cached_property
+    def symptom(self) -> Symptom:
+        """What users saw at the outermost hop, with every episode of harm."""
+        self._parts_read.add("00")
+        return entry_symptom(self)
+
+    @property
+    def episode(self) -> Episode | None:
+        """The episode that most requests were hurt in; None when nobody was, or it cannot be told."""
+        return max(self.symptom.episodes, key=lambda e: e.incident.seconds, default=None)
+
+    @property
+    def onset(self) -> Moment | None:
+        """When its harm began, as an interval."""
+        return self.episode.onset if self.episode else None
+
+    @property
+    def recovered(self) -> Moment | None:
+        """When its harm was over; None while it lasts."""
+        return self.episode.recovered if self.episode else None
+
+    @property
+    def incident(self) -> Window:
+        """The window of harm; of a healthy case its last quarter, so that the same questions can be asked of it."""
+        return self.episode.incident if self.episode else _last_quarter(self.look)
+
+    @property
+    def baseline(self) -> Window:
+        """The healthy window it is compared with."""
+        return self.episode.baseline if self.episode else Window(self.look.start, self.incident.start)
+
+    @cached_property
+    def spans(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """SPANS of the baseline and of the incident, whole traces only; both empty when there are none."""
+        from kit import questions
+
+        return questions.spans(self, self.baseline), questions.spans(self, self.incident)
+
+    @property
+    def onset_interval(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """The onset as two instants, for a chart."""
+        return _instants(self.onset.earliest, self.onset.latest) if self.onset else None
+
+    @property
+    def recovered_interval(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """The recovery as two instants, for a chart; None while harm lasts."""
+        return _instants(self.recovered.earliest, self.recovered.latest) if self.recovered else None
+
+    @property
+    def incident_interval(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The window of harm as two instants, for a chart."""
+        return _instants(self.incident.start, self.incident.end)
+
+    @property
+    def complete_until(self) -> pd.Timestamp:
+        """The watermark: what began later may not be in the data yet, and nothing is concluded from it."""
+        return _instants(self.symptom.complete_until, self.symptom.complete_until)[0]
+
+    @property
+    def changes_in_look(self) -> pd.DataFrame:
+        """The CHANGES inside the look, for a chart."""
+        inside = (self.changes["time"] >= self.look.start) & (self.changes["time"] < self.look.end)
+        return self.changes[inside].reset_index(drop=True)
+
+    @property
+    def entry(self) -> str | None:
+        """The outermost service: where users' requests are counted; None when `signals.toml` does not say."""
+        return self.catalog.requests.service if self.catalog.requests is not None else None
+
+    @property
+    def history(self) -> Window | None:
+        """The span over which the change log is known to be complete, before the look; None: unknown."""
+        before = self.changes[self.changes["time"] < self.look.start]
+        return None if before.empty else Window(before["time"].min().to_pydatetime(), self.look.end)
+
+    @property
+    def own_hypotheses(self) -> tuple[Any, ...]:
+        """The hypotheses that people wrote into `hypotheses.toml`."""
+        from kit.ledger import read_ledger
+
+        path = self.folder / "hypotheses.toml"
+        return read_ledger(path.read_text(), where=path.name).hypotheses if path.exists() else ()
+
+    # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
+
+    suspects = cached_property(steps.rank_suspects)
+    suspects_again = cached_property(steps.rank_suspects_again)
+    board = cached_property(steps.read_board)
+    difference = cached_property(steps.who_is_hurt)
+    diagnosis = cached_property(steps.diagnose)
+    probes = cached_property(steps.probe)
+    cut = cached_property(steps.cut_path)
+    templates = cached_property(steps.compare_lines)
+    spot = cached_property(steps.read_the_spot)
+    facts = cached_property(steps.case_facts)
+    hypotheses = cached_property(steps.put_up_hypotheses)
+    verdicts = cached_property(steps.judge_hypotheses)
+
+    entry_series = cached_property(entry_series)
+    board_cells = cached_property(views.board_cells)
+    who_sentence = cached_property(views.who_sentence)
+    hops = cached_property(views.latency_by_hop)
+    exemplars = cached_property(views.exemplars)
+    tested = cached_property(views.tested)
+    tested_evidence = cached_property(views.tested_evidence)
+    mechanism = cached_property(views.mechanism)
+    mechanism_told = cached_property(views.mechanism_told)
+
+    # --- findings ----------------------------------------------------------------------------------------------------
 
     def record(self, result: Result, *, rests_on: Iterable[Answer | str]) -> Result:
         """Write what a result contributes to the findings, with the answers it rests on; gives the result back.
 
         Raises `NoEvidence` when it rests on nothing. An earlier record of the same kind of result is replaced.
         """
-        if not result.step:
-            raise BadCase(f"A {type(result).__name__} is shown, not recorded: it belongs to no step of the walk.")
+        step, values = contribution(result)
         grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
         for evidence in grounds:
             self.answers.entry(evidence)
-        self.findings.write(
-            result.step, type(result).__name__, result.to_findings(), rests_on=grounds, reads=self._parts_read
-        )
+        self.findings.write(step, type(result).__name__, values, rests_on=grounds, reads=self._parts_read)
         return result
 
     def found(self, step: str, key: str) -> Any:
@@ -260,6 +371,16 @@ class Case:
         for result in (self.findings.part(step) or {"results": {}})["results"].values():
             values = result["values"].get(key, values)
         return values
+
+
+def _instants(first: datetime, last: datetime) -> tuple[pd.Timestamp, pd.Timestamp]:
+    import pandas as pd
+
+    return pd.Timestamp(first), pd.Timestamp(last)
+
+
+def _last_quarter(look: Window) -> Window:
+    return Window(look.end - (look.end - look.start) / 4, look.end)
 
 
 class OnFirstUse:

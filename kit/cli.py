@@ -83,7 +83,7 @@ def run(
         run_through_kernel(folder, out=folder / "notebooks", progress=progress)
     opened = open_case(folder, offline=True)
     findings = opened.findings.merge()
-    typer.echo(terminal_text(findings, title=opened.incident.title, zone=opened.zone))
+    typer.echo(terminal_text(findings, title=opened.about.title, zone=opened.zone))
     typer.echo(f"case     {_shown(folder)}")
     return IN_PART if findings["gaps"] and any(g.get("could_not_ask") for g in findings["gaps"]) else 0
 

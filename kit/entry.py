@@ -20,7 +20,7 @@ def entry_symptom(case: Case) -> Symptom:
     where neither is there, the verdict is *cannot_tell*. Counts come first: a log of more than 200,000 user requests is
     counted where it is and dated from the few rows around each turn.
     """
-    objectives = [o.model_dump() for o in case.incident.objective]
+    objectives = [o.model_dump() for o in case.about.objective]
     requests = case.requests
     if requests is None:
         return find_symptom_in_bins(_bins_from_metrics(case), window=case.grid, objectives=objectives)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from kit.plain_text import escaped, visible
 
@@ -18,12 +18,6 @@ class Result:
     """
 
     because: tuple[str, ...]
-    step: ClassVar[str] = ""
-    """The notebook of the walk that records it, 00 … 07; empty: it is shown, not recorded."""
-
-    def to_findings(self) -> dict[str, Any]:
-        """What it contributes to `findings.json`, by the keys fixed there."""
-        raise NotImplementedError
 
     @property
     def headline(self) -> str:

@@ -22,8 +22,8 @@ def export_html(folder: Path, *, out: Path | None = None) -> Path:
     notebooks = [p for name in WALK if (p := case.folder / "notebooks" / f"{name}.ipynb").exists()]
     if not case.findings.parts() or not notebooks:
         raise BadCase(f"{folder} has not been walked yet: run `incident-kit run {folder}` first.")
-    target = out or case.folder / "exports" / f"{case.incident.id}.unredacted.html"
+    target = out or case.folder / "exports" / f"{case.about.id}.unredacted.html"
     if not target.name.endswith(".unredacted.html"):
         raise BadCase(f"{target.name} must end in .unredacted.html, so that nobody takes the page for a redacted one.")
-    write_whole(target, build_page(case.folder, title=case.incident.title, zone=case.zone, notebooks=notebooks))
+    write_whole(target, build_page(case.folder, title=case.about.title, zone=case.zone, notebooks=notebooks))
     return target

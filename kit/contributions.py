@@ -1,0 +1,134 @@
+"""What each result contributes to `findings.json`, and which step of the walk records it: one table to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from connectors.window import Window, iso
+from kit.errors import BadCase
+
+Values = dict[str, Any]
+
+
+def contribution(result: Any) -> tuple[str, Values]:
+    """Which notebook (00 … 07) does this result belong to, and which keys does it fill?
+
+    Raises `BadCase` for a result that is shown and not recorded.
+    """
+    noun = type(result).__name__
+    if noun not in STEPS:
+        raise BadCase(f"A {noun} is shown, not recorded: these are recorded: {', '.join(STEPS)}.")
+    step, values = STEPS[noun]
+    return step, values(result)
+
+
+def _symptom(symptom: Any) -> Values:
+    episodes = [
+        {
+            "onset": e.onset.to_dict(),
+            "recovered": e.recovered.to_dict() if e.recovered else None,
+            "baseline": _window(e.baseline),
+            "incident": _window(e.incident),
+            "signals": list(e.signals),
+            "scope": {
+                "where": ", ".join(e.routes) if e.routes else "all user requests",
+                "share_of_traffic": e.share_of_traffic,
+                "explains": e.explains,
+            },
+        }
+        for e in symptom.episodes
+    ]
+    return {"verdict": symptom.verdict, "episodes": episodes}
+
+
+def _coverage(coverage: Any) -> Values:
+    return {"gaps": list(coverage.gaps), "partial": list(coverage.partial)}
+
+
+def _suspects(suspects: Any) -> Values:
+    if suspects.onset is None:
+        return {"episodes": []}
+    ranked = [
+        {
+            "ref": s.ref or s.id, "id": s.id, "kind": s.kind, "service": s.service, "summary": s.summary,
+            "time": iso(s.time), "relation": s.relation, "rank": s.rank, "p_coincidence": _number(s.p_coincidence),
+            "reverted_by": s.reverted_by, "because": list(s.because),
+        }
+        for s in suspects.ranked
+    ]  # fmt: skip
+    responses = [{"ref": s.ref or s.id, "summary": s.summary, "time": iso(s.time)} for s in suspects.responses]
+    return {"episodes": [{"suspects": ranked, "responses": responses, "enough_to_act": suspects.enough_to_act}]}
+
+
+def _diagnosis(diagnosis: Any) -> Values:
+    if diagnosis.name in ("healthy", "cannot_tell"):
+        return {"episodes": []}
+    failure = {
+        "name": diagnosis.name,
+        "because": list(diagnosis.because),
+        "against": list(diagnosis.against),
+        "action": diagnosis.action,
+    }
+    return {"episodes": [{"failure": failure}]}
+
+
+def _cut(cut: Any) -> Values:
+    if cut.between is None:
+        return {"episodes": []}
+    found = {
+        "between": [cut.between], "where": cut.where, "last_good": list(cut.last_good),
+        "first_bad": list(cut.first_bad), "unknown": list(cut.unknown), "next_probe": cut.next_probe,
+    }  # fmt: skip
+    return {"episodes": [{"cut": found}]}
+
+
+def _spot(spot: Any) -> Values:
+    return {"episodes": [{"said": list(spot.said), "statements": list(spot.statements)}]} if spot.said else {}
+
+
+def _board(board: Any) -> Values:
+    told = next((v for v in board.verdicts if v.state in ("confirmed", "supported") and v.links), None)
+    values: Values = {"hypotheses": [v.to_findings() for v in board.verdicts]}
+    if told is not None:
+        values["mechanism"] = told.to_mechanism()
+    return values
+
+
+def _impact(impact: Any) -> Values:
+    return {"impact": {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}}
+
+
+def _levers(levers: Any) -> Values:
+    return {"mitigations": [{"ref": m.ref, "effect": m.effect, "summary": m.summary} for m in levers.effects]}
+
+
+def _postmortem(postmortem: Any) -> Values:
+    return {"next": [a.text for a in postmortem.actions]}
+
+
+STEPS: Mapping[str, tuple[str, Callable[[Any], Values]]] = {
+    "Coverage": ("00", _coverage),
+    "Symptom": ("00", _symptom),
+    "Levers": ("01", _levers),
+    "Suspects": ("02", _suspects),
+    "Diagnosis": ("03", _diagnosis),
+    "Cut": ("04", _cut),
+    "Spot": ("05", _spot),
+    "Board": ("06", _board),
+    "Impact": ("07", _impact),
+    "Postmortem": ("07", _postmortem),
+}
+
+
+def _window(window: Window) -> list[str]:
+    return [iso(window.start), iso(window.end)]
+
+
+def _number(value: float) -> float | None:
+    return None if value is None or value != value else float(value)
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -1,0 +1,240 @@
+"""The walk's own calls, a function a step: which frames of a case each analysis is given.
+
+The notebooks show these answers; the analysis itself takes frames and knows no case, and can be called with other
+frames by anybody. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from connectors.base import Selection
+from kit import questions
+from kit.questions import both, but_not
+
+if TYPE_CHECKING:
+    from kit.board import Board
+    from kit.case import Case
+    from kit.classify import Diagnosis
+    from kit.golden_signals import SignalBoard
+    from kit.path import Cut, Probes
+    from kit.playbooks import Playbook
+    from kit.spot import Spot
+    from kit.suspects import Suspects
+
+LINES_READ = 50_000
+STATEMENT = "db.query.summary"
+
+
+def rank_suspects(case: Case) -> Suspects:
+    """02: what moved before it did? Every change against the onset, with its base rate where there is a history."""
+    from kit.changes import rank_changes
+
+    return rank_changes(case.changes, case.onset, path=case.path, symptom=case.entry, history=case.history)
+
+
+def rank_suspects_again(case: Case) -> Suspects:
+    """06: the same suspects by where the break lies and what they hold."""
+    from kit.changes import rerank_changes
+
+    return rerank_changes(
+        case.suspects,
+        cut=case.cut,
+        differences=case.difference,
+        texts=[*case.spot.said, *case.spot.statements],
+        path=case.path,
+    )
+
+
+def read_board(case: Case) -> SignalBoard:
+    """03: which golden signals of which services moved, and which resource squeezed first?"""
+    from kit.golden_signals import read_signals
+
+    return read_signals(case.wide, baseline=case.baseline, incident=case.incident, services=case.about.services)
+
+
+def who_is_hurt(case: Case) -> pd.DataFrame:
+    """03: which values set the failing (or slow) requests apart from the others of the same minutes?"""
+    from kit.difference import explain_source_difference
+
+    requests = case.requests
+    if requests is None or case.episode is None:
+        return pd.DataFrame(columns=["predicate", "bad_share", "good_share", "explains"])
+    ill = bad_requests(case)
+    return explain_source_difference(
+        requests.source,
+        bad=Selection(case.incident, both(requests.users, ill)),
+        good=Selection(case.incident, both(requests.users, but_not(ill))),
+        fields=requests.dimensions,
+    )
+
+
+def bad_requests(case: Case) -> str:
+    """Which of the users' requests were hurt: the failed ones, or the slow ones where few failed."""
+    requests, episode = case.requests, case.episode
+    assert requests is not None
+    assert episode is not None
+    if "errors_ratio" in episode.signals:
+        return requests.spec.failed
+    limit = next((o.limit for o in case.about.objective if o.signal == "latency_p99_s"), None)
+    if limit is None:
+        usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
+        limit = float(usual.table.column("p99")[0].as_py() or 1.0)
+    return f"duration_s > {limit}"
+
+
+def diagnose(case: Case) -> Diagnosis:
+    """03: which class of failure do the signals show?"""
+    from kit.classify import classify
+    from kit.failure_kinds import count_failures
+
+    rows = questions.request_rows(case, case.look) if case.requests is not None else None
+    failures = count_failures(rows, baseline=case.baseline, incident=case.incident) if rows is not None else None
+    return classify(
+        case.board,
+        symptom=case.symptom,
+        failures=failures,
+        suspects=case.suspects,
+        differences=case.difference if len(case.difference) else None,
+        templates=case.templates if len(case.templates) else None,
+        cut=case.cut,
+        path=case.path,
+        entry=case.entry,
+        jobs=case.changes[case.changes["kind"] == "job"],
+    )
+
+
+def probe(case: Case) -> Probes:
+    """04: is a call healthy leaving each hop, and healthy arriving at the next?"""
+    from kit.path import probe_path
+
+    spans = [s for s in case.spans if len(s)]
+    return probe_path(
+        case.path,
+        metrics=case.wide,
+        spans=pd.concat(spans, ignore_index=True) if spans else None,
+        baseline=case.baseline,
+        incident=case.incident,
+    )
+
+
+def cut_path(case: Case) -> Cut:
+    """04: where is the last good place?"""
+    from kit.path import bisect
+
+    return bisect(case.probes)
+
+
+def compare_lines(case: Case) -> pd.DataFrame:
+    """05: which log templates are new, gone or changed since the onset? Request logs are left out: they are counted."""
+    from kit.templates import compare_templates
+
+    skip = [s.name for s in case.sources("logs") if _only_requests(case, s)]
+    parts = [questions.lines(case, w, n=LINES_READ, skip=skip) for w in (case.baseline, case.incident)]
+    rows = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else parts[0]
+    if not len(rows):
+        return pd.DataFrame(columns=["template", "class", "service", "level", "baseline_rate", "incident_rate", "id"])
+    return compare_templates(rows, baseline=case.baseline, incident=case.incident)
+
+
+def compare_statements(case: Case) -> pd.DataFrame:
+    """05: how often did each database statement stand in a log, and how long did it take, before and during?"""
+    parts = []
+    for source in case.sources("logs"):
+        if STATEMENT not in questions.field_names(case, source):
+            continue
+        before, during = (
+            case.ask("logs", lambda w=w, s=source: s.measure(w, "duration_s", stats=("n", "p50"), by=(STATEMENT,)))
+            for w in (case.baseline, case.incident)
+        )
+        if during is None:
+            continue
+        now = during.to_frame().rename(columns={STATEMENT: "statement", "n": "n_during", "p50": "p50_during"})
+        then = before.to_frame() if before is not None else now.iloc[:0]
+        then = then.rename(columns={STATEMENT: "statement", "n": "n_before", "p50": "p50_before"})
+        parts.append(now.merge(then[["statement", "n_before", "p50_before"]], on="statement", how="left"))
+    if not parts:
+        return pd.DataFrame(columns=["statement", "n_before", "n_during", "p50_before", "p50_during"])
+    table = pd.concat(parts, ignore_index=True)
+    return table[~table["statement"].isin(["<missing>", "<other>"])]
+
+
+def read_the_spot(case: Case) -> Spot:
+    """05: what exactly was said at the cornered hop?"""
+    from kit.spot import read_spot
+
+    return read_spot(
+        templates=case.templates,
+        statements=compare_statements(case),
+        services=_at_the_cut(case),
+        pillars=tuple(p for p in ("metrics", "spans", "logs") if case.sources(p)),
+    )
+
+
+def case_facts(case: Case) -> Any:
+    """06: what the checks may look at."""
+    from kit.case_facts import CaseFacts
+    from kit.facts import Table, Windows
+
+    windows = Windows.of(
+        baseline=case.baseline,
+        incident=case.incident,
+        whole=case.look,
+        onset=case.onset,
+        recovered=case.recovered,
+        complete_until=case.symptom.complete_until,
+    )
+    templates = Table(case.templates, tuple(case.evidence("logs"))) if len(case.templates) else None
+    return CaseFacts(case, windows, templates=templates)
+
+
+def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
+    """06: which hypotheses does this incident call for? The playbook's, each near change's, and the user's own."""
+    from kit.playbooks.seed import seed_hypotheses
+    from kit.playbooks.situation import describe_situation
+
+    if case.episode is None:
+        return ()
+    requests = case.requests
+    situation = describe_situation(
+        case.facts,
+        entry=case.entry or "",
+        between=case.cut.between,
+        path=case.path,
+        failed=requests.spec.failed if requests is not None else None,
+        requests_log=requests.service if requests is not None else None,
+        route=case.episode.routes[0] if case.episode.routes else None,
+    )
+    seeded = seed_hypotheses(case.diagnosis, case.suspects_again, situation, facts=case.facts)
+    own = case.own_hypotheses
+    return (*own, *(h for h in seeded if h.id not in {o.id for o in own}))
+
+
+def judge_hypotheses(case: Case) -> Board:
+    """06: what do the facts make of them?"""
+    from kit.board import judge
+
+    return judge(case.hypotheses, case.facts)
+
+
+def playbook(case: Case) -> Playbook | None:
+    """What is known of this class of failure; None for an unclassified one."""
+    from kit.playbooks import load_playbooks
+
+    return next((b for b in load_playbooks().values() if b.failure == case.diagnosis.name), None)
+
+
+def _at_the_cut(case: Case) -> tuple[str, ...]:
+    cut = case.cut
+    if cut.between is None:
+        return ()
+    return tuple(part.strip() for part in cut.between.split("→"))
+
+
+def _only_requests(case: Case, source: Any) -> bool:
+    requests = case.requests
+    names = questions.field_names(case, source)
+    access_log = "http.response.status_code" in names and "level" not in names
+    return access_log or (requests is not None and source.name == requests.source.name)
