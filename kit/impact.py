@@ -1,0 +1,284 @@
+"""Who was hurt, how much, for how long: counted against what would have happened anyway, with intervals.
+
+Unknown stays unknown; over a gap, or while harm still lasts, a figure is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from connectors.window import Window, utc
+from kit import columns
+from kit.columns import Table
+from kit.grid import Grid, grouped_quantiles, micros
+from kit.moments import as_moment, length
+from kit.requests import RequestArrays, request_arrays
+from kit.result import Result
+
+SLOW_FACTOR = 1.5
+"""Without an objective, a request is slow beyond so many times the usual p99 of its route."""
+WHO = ("user.id", "enduser.id", "tenant", "client", "region", "route")
+DAYS = 30.0
+"""An error budget is counted over so many days."""
+Z95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A count with its 95 % interval. `lower_bound`: the truth is at least this, the data does not hold all of it."""
+
+    value: float
+    low: float
+    high: float
+    lower_bound: bool = False
+
+    def __str__(self) -> str:
+        least = "at least " if self.lower_bound else ""
+        if round(self.low) == round(self.high):
+            return f"{least}{self.value:,.0f}"
+        return f"{least}{self.value:,.0f} ({self.low:,.0f}–{self.high:,.0f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """How many different ones of a kind (tenants, regions) were hurt, of how many that were active meanwhile?"""
+
+    kind: str
+    hurt: int
+    active: int
+    most: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact(Result):
+    """`failed`, `slow`, `lost`: requests beyond the usual. `minutes_over`: None, no objective is set.
+
+    `budget_burned`: the share of 30 days' error budget, None as before. `times`: seconds from the onset to detected,
+    engaged, mitigated, resolved and recovered; None where the mark is missing.
+    """
+
+    failed: Quantity
+    slow: Quantity
+    lost: Quantity
+    requests: float
+    minutes: float
+    minutes_over: float | None
+    budget_burned: float | None
+    affected: tuple[Affected, ...]
+    times: Mapping[str, float | None]
+    because: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence."""
+        share = self.failed.value / self.requests if self.requests else 0.0
+        parts = [f"{self.failed} requests failed ({share:.0%} of {self.requests:,.0f})"]
+        if self.slow.low > 0:
+            parts.append(f"{self.slow} more were slow")
+        if self.lost.low > 0:
+            parts.append(f"{self.lost} never came")
+        return f"{', '.join(parts)}, over {length(self.minutes * 60)}."
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per figure: what, value, low, high, lower_bound, unit."""
+        rows: list[dict[str, Any]] = [
+            {"what": f"{name} requests beyond the usual", **asdict(getattr(self, name)), "unit": "requests"}
+            for name in ("failed", "slow", "lost")
+        ]
+        for a in self.affected:
+            rows.append({"what": f"{a.kind} hurt (of {a.active} active)", "value": float(a.hurt), "unit": a.kind})
+        rows.append({"what": "minutes over the objective", "value": self.minutes_over, "unit": "min"})
+        rows.append({"what": "error budget of 30 days burned", "value": self.budget_burned, "unit": "1"})
+        rows += [{"what": f"time to {name}", "value": seconds, "unit": "s"} for name, seconds in self.times.items()]
+        return pd.DataFrame(rows, columns=["what", "value", "low", "high", "lower_bound", "unit"])
+
+
+def measure_impact(
+    requests: Table,
+    *,
+    baseline: Window,
+    incident: Window,
+    objective: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    gaps: Sequence[Window] = (),
+    onset: Any = None,
+    recovered: Any = None,
+    marks: Sequence[Mapping[str, Any]] = (),
+) -> Impact:
+    """How many requests failed, were slow, or never came, beyond the usual; who was hurt; for how long?
+
+    `requests`: user requests of the outermost hop, as for `find_symptom`, holding both windows; each counts in the
+    window in which it began. The usual is the baseline's rate on each route; its own uncertainty makes the interval
+    (95 %, counts taken as Poisson). `objective`: errors_ratio and latency_p99_s with `limit`; it says what is slow
+    (without: 1.5 times the usual p99 of the route) and what is over. A failed request is not counted as slow as well.
+    `gaps`: where data is missing; `recovered` None with an `onset` given: harm lasts; both make lower bounds.
+    `marks`: kind and time of detected, engaged, mitigated, resolved.
+
+    Misleads when the baseline is ill, and by `lost` when traffic differs for reasons of its own (hour of the day).
+
+    >>> at = pd.date_range("2026-03-01T02:00Z", periods=600, freq="1s")
+    >>> rows = pd.DataFrame({"time": at, "duration_s": 0.0, "failed": [n >= 500 for n in range(600)]})
+    >>> w = Window.of
+    >>> str(measure_impact(rows, baseline=w("2026-03-01T02:00Z", "2026-03-01T02:08Z"),
+    ...     incident=w("2026-03-01T02:08:20Z", "2026-03-01T02:10Z")).failed)
+    '100'
+    """
+    arrays = request_arrays(requests)
+    group = columns.codes(requests, "route")[0][arrays.rows] if columns.has(requests, "route") else None
+    group = np.zeros(len(arrays.start_us), np.int64) if group is None else group.astype(np.int64) + 1
+    before, during = _inside(arrays, baseline), _inside(arrays, incident)
+    limits = {str(o["signal"]): float(o["limit"]) for o in _listed(objective)}
+    slow = _slow(arrays, group, before, limits.get("latency_p99_s")) & ~arrays.failed
+    partial = any(gap.intersect(incident) for gap in gaps) or (onset is not None and recovered is None)
+    weight = arrays.weight
+    failed = _excess(arrays.failed, group, before, during, weight, partial)
+    slowed = _excess(slow, group, before, during, weight, partial)
+    lost = _lost(arrays, baseline, incident, before, during, partial, gaps)
+    total = float(weight[during].sum())
+    over = _minutes_over(arrays, during, incident, limits)
+    burned = None
+    if "errors_ratio" in limits and baseline.seconds > 0 and before.any():
+        per_second = float(weight[before].sum()) / baseline.seconds
+        burned = failed.value / (limits["errors_ratio"] * per_second * DAYS * 86400)
+    hurt = during & (arrays.failed | slow)
+    affected = _affected(requests, arrays, hurt, during)
+    seen = float(weight[during & arrays.failed].sum())
+    because = [
+        f"{seen:,.0f} of {total:,.0f} requests failed; the usual rate would give {seen - failed.value:,.1f}",
+        *(f"{a.hurt} of {a.active} {a.kind} hurt" for a in affected),
+    ]
+    if partial:
+        because.append("lower bounds: " + ("data is missing in between" if gaps else "harm lasts where the data ends"))
+    times = time_to(onset or incident.start, marks, recovered)
+    return Impact(
+        failed, slowed, lost, total, incident.seconds / 60, over, burned, affected, times, tuple(because),
+    )  # fmt: skip
+
+
+def time_to(onset: Any, marks: Sequence[Mapping[str, Any]] = (), recovered: Any = None) -> dict[str, float | None]:
+    """How many seconds after the onset was it detected, engaged, mitigated, resolved, recovered? None: not recorded.
+
+    The first mark of each kind counts. Negative: before the onset, as when an alert fired on a leading signal.
+
+    >>> time_to("2026-03-01T02:14Z", [{"kind": "detected", "time": "2026-03-01T02:16Z"}])["detected"]
+    120.0
+    """
+    start = as_moment(onset)
+    times: dict[str, float | None] = dict.fromkeys(("detected", "engaged", "mitigated", "resolved", "recovered"))
+    if start is None:
+        return times
+    for mark in sorted(marks, key=lambda m: utc(m["time"])):
+        kind = str(mark["kind"])
+        if times.get(kind, 0.0) is None:
+            times[kind] = (utc(mark["time"]) - start.time).total_seconds()
+    end = as_moment(recovered)
+    if end is not None:
+        times["recovered"] = (end.time - start.time).total_seconds()
+    return times
+
+
+def _excess(
+    bad: np.ndarray, group: np.ndarray, before: np.ndarray, during: np.ndarray, weight: np.ndarray, partial: bool
+) -> Quantity:
+    """Bad requests less those that the baseline's rate on each route would give.
+
+    The expected number is uncertain by its own Poisson scatter and by that of the rate.
+    """
+    size = int(group.max()) + 1 if len(group) else 1
+    n0 = np.bincount(group[before], weights=weight[before], minlength=size)
+    b0 = np.bincount(group[before], weights=weight[before] * bad[before], minlength=size)
+    n1 = np.bincount(group[during], weights=weight[during], minlength=size)
+    seen = float((weight[during] * bad[during]).sum())
+    pooled = b0.sum() / n0.sum() if n0.sum() else 0.0
+    rate = np.where(n0 > 0, b0 / np.maximum(n0, 1e-9), pooled)
+    expected = float((rate * n1).sum())
+    scale = n1.sum() / n0.sum() if n0.sum() else 0.0
+    # half an event stands for what a baseline without any could still hide
+    error = Z95 * np.sqrt(max(expected, 0.0) + scale**2 * (b0.sum() + 0.5)) if n0.sum() else 0.0
+    if weight[during].size and (weight[during] != 1).any():
+        error = float(np.hypot(error, Z95 * np.sqrt((weight[during & bad] ** 2).sum())))
+    value = max(0.0, seen - expected)
+    return Quantity(value, max(0.0, value - error), min(seen, value + error) if seen else 0.0, partial)
+
+
+def _lost(
+    arrays: RequestArrays,
+    baseline: Window,
+    incident: Window,
+    before: np.ndarray,
+    during: np.ndarray,
+    partial: bool,
+    gaps: Sequence[Window],
+) -> Quantity:
+    """Requests that the baseline's traffic lets expect and that did not come. Its scatter is seen in its own blocks."""
+    if baseline.seconds <= 0 or not before.any():
+        return Quantity(0.0, 0.0, 0.0, partial)
+    missing = sum(part.seconds for gap in gaps if (part := gap.intersect(incident)) is not None)
+    seconds = max(0.0, incident.seconds - missing)
+    blocks = max(2, min(20, int(baseline.seconds // max(incident.seconds, 30.0))))
+    at = (arrays.start_us[before] - micros(baseline.start)) * blocks // round(baseline.seconds * 1e6)
+    counts = np.bincount(at, weights=arrays.weight[before], minlength=blocks)[:blocks]
+    rate = counts.sum() / baseline.seconds
+    expected = rate * seconds
+    dispersion = max(1.0, float(counts.var(ddof=1) / counts.mean())) if counts.mean() > 0 else 1.0
+    error = Z95 * np.sqrt(dispersion * (expected + expected * seconds / baseline.seconds))
+    short = expected - float(arrays.weight[during].sum())
+    return Quantity(max(0.0, short), max(0.0, short - error), max(0.0, short + error), partial)
+
+
+def _slow(arrays: RequestArrays, group: np.ndarray, before: np.ndarray, limit: float | None) -> np.ndarray:
+    if limit is not None:
+        return arrays.duration_s > limit
+    healthy = before & ~arrays.failed
+    size = int(group.max()) + 1 if len(group) else 1
+    (usual,) = grouped_quantiles(group[healthy], arrays.duration_s[healthy], (0.99,), size)
+    return arrays.duration_s > np.where(np.isnan(usual), np.inf, SLOW_FACTOR * usual)[group]
+
+
+def _minutes_over(
+    arrays: RequestArrays, during: np.ndarray, incident: Window, limits: Mapping[str, float]
+) -> float | None:
+    """How many minutes broke an objective? In bins of 10 s with at least one request; several objectives count once."""
+    if not limits or not during.any():
+        return None if not limits else 0.0
+    grid = Grid.of(incident, 10)
+    bins, _ = grid.place(arrays.start_us[during])
+    n = np.bincount(bins, minlength=grid.size)
+    over = np.zeros(grid.size, bool)
+    if "errors_ratio" in limits:
+        bad = np.bincount(bins, weights=arrays.failed[during], minlength=grid.size)
+        over |= (n > 0) & (bad > limits["errors_ratio"] * np.maximum(n, 1))
+    if "latency_p99_s" in limits:
+        (p99,) = grouped_quantiles(bins, arrays.duration_s[during], (0.99,), grid.size)
+        over |= np.nan_to_num(p99) > limits["latency_p99_s"]
+    return min(float(over.sum()) / 6, incident.seconds / 60)
+
+
+def _affected(requests: Table, arrays: RequestArrays, hurt: np.ndarray, during: np.ndarray) -> tuple[Affected, ...]:
+    found = []
+    for field in WHO:
+        if not columns.has(requests, field):
+            continue
+        code, labels = columns.codes(requests, field)
+        code = code[arrays.rows]
+        known = code >= 0
+        n = np.bincount(code[hurt & known], minlength=len(labels))
+        active = np.unique(code[during & known])
+        most = tuple(labels[i] for i in np.argsort(-n, kind="stable")[:3] if n[i])
+        plural = {"user.id": "users", "enduser.id": "users"}.get(field, f"{field}s")
+        found.append(Affected(plural, int((n > 0).sum()), len(active), most))
+    return tuple(found)
+
+
+def _inside(arrays: RequestArrays, window: Window) -> np.ndarray:
+    return (arrays.start_us >= micros(window.start)) & (arrays.start_us < micros(window.end))
+
+
+def _listed(objective: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> Sequence[Mapping[str, Any]]:
+    if objective is None:
+        return ()
+    return (objective,) if isinstance(objective, Mapping) else tuple(objective)
