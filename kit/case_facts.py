@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from connectors.base import Answer
+from connectors.where import all_of
 from kit.facts import Table, Track, Windows, lines_key
 from kit.grid import Grid
-from kit.questions import both
 
 if TYPE_CHECKING:
     from kit.case import Case
@@ -86,7 +86,7 @@ class CaseFacts:
         answer = case.ask(
             "logs",
             lambda: source.measure(
-                case.grid, field, stats=("n", stat), every=case.every, where=both(mine, where, f"{field} IS NOT NULL")
+                case.grid, field, stats=("n", stat), every=case.every, where=all_of(mine, where, f"{field} IS NOT NULL")
             ),
         )
         if answer is None:
@@ -128,7 +128,7 @@ class CaseFacts:
         presence = self._present[service]
         if presence is None:
             return None
-        answer = case.ask("logs", lambda: source.count(case.grid, every=case.every, by=by, where=both(mine, where)))
+        answer = case.ask("logs", lambda: source.count(case.grid, every=case.every, by=by, where=all_of(mine, where)))
         return None if answer is None else (answer, presence[0], (presence[1],))
 
     def _binned(self, frame: pd.DataFrame, present: np.ndarray) -> pd.Series:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from connectors.base import Answer
 from connectors.schema import TABLES
+from connectors.where import all_of
 from connectors.window import Window
 
 if TYPE_CHECKING:
@@ -29,18 +30,6 @@ REQUEST_FIELDS = (
 )  # fmt: skip
 TRACES_READ = 5_000
 ROWS_AT_ONCE = 200_000
-
-
-def both(*conditions: str | None) -> str | None:
-    """One filter that holds where all of these do; None: no condition at all.
-
-    >>> both("a = 1", None, "b = 2 OR c = 3")
-    '(a = 1) AND (b = 2 OR c = 3)'
-    """
-    given = [c for c in conditions if c]
-    if len(given) < 2:
-        return given[0] if given else None
-    return " AND ".join(f"({c})" for c in given)
 
 
 def but_not(condition: str | None) -> str | None:
@@ -103,11 +92,11 @@ def derived_signals(case: Case) -> pd.DataFrame:
         if "duration_s" not in names:
             continue
         if "http.response.status_code" in names:
-            user = both(_user_requests(case, source, names), _present(names))
+            user = all_of(_user_requests(case, source, names), _present(names))
             parts["counts"].append(
                 case.ask("logs", lambda s=source, u=user: s.count(window, every=every, by=("service",), where=u))
             )
-            bad = both(user, _failed(case, source))
+            bad = all_of(user, _failed(case, source))
             parts["failures"].append(
                 case.ask("logs", lambda s=source, b=bad: s.count(window, every=every, by=("service",), where=b))
             )
@@ -142,7 +131,7 @@ def request_rows(case: Case, window: Window, *, where: str | None = None) -> pd.
     requests = case.requests
     if requests is None:
         return pd.DataFrame()
-    rows = requests.source.rows(window, where=both(requests.users, where), fields=requests.fields, limit=ROWS_AT_ONCE)
+    rows = requests.source.rows(window, where=all_of(requests.users, where), fields=requests.fields, limit=ROWS_AT_ONCE)
     return requests.judged(rows.to_frame() if isinstance(rows, Answer) else rows.answer().to_frame())
 
 
@@ -182,7 +171,7 @@ def _user_requests(case: Case, source: Recorded, names: frozenset[str]) -> str |
 
 def _failed(case: Case, source: Recorded) -> str:
     requests = case.requests
-    return requests.spec.failed if requests is not None and source.name == requests.source.name else FAILED
+    return requests.fails if requests is not None and source.name == requests.source.name else FAILED
 
 
 def _present(names: frozenset[str]) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.where import all_of
+from connectors.where_fold import fold_missing
+from kit.errors import BadCase
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,16 +35,25 @@ class RequestLog:
     @property
     def users(self) -> str:
         """The filter that keeps users' requests: rows that are requests and no probes."""
-        from kit.questions import both, but_not
+        probes = fold_missing(self.spec.probes, self.names) if self.spec.probes else False
+        no_probes = f"NOT ({probes})" if isinstance(probes, str) else None
+        return all_of("duration_s IS NOT NULL", self.spec.where, no_probes) or "duration_s IS NOT NULL"
 
-        return both("duration_s IS NOT NULL", self.spec.where, but_not(self.spec.probes)) or "duration_s IS NOT NULL"
+    @property
+    def fails(self) -> str:
+        """The filter that says of a request that it failed. Raises `BadCase` when it names no field that is there."""
+        failed = fold_missing(self.spec.failed, self.names)
+        if isinstance(failed, bool):
+            raise BadCase(
+                f"signals.toml [requests] failed = {self.spec.failed!r} names no field of {self.source.name}: "
+                f"it has {', '.join(sorted(self.names))}."
+            )
+        return failed
 
     @property
     def failed(self) -> str:
         """The filter that keeps the users' requests that failed."""
-        from kit.questions import both
-
-        return both(self.users, self.spec.failed) or self.users
+        return all_of(self.users, self.fails) or self.users
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -65,5 +78,5 @@ class RequestLog:
         from connectors.where import evaluate
 
         table = pa.Table.from_pandas(rows, preserve_index=False)
-        failed = evaluate(self.spec.failed, table) if len(rows) else pa.array([], pa.bool_())
+        failed = evaluate(self.fails, table) if len(rows) else pa.array([], pa.bool_())
         return rows.assign(failed=failed.to_numpy(zero_copy_only=False).astype(bool))

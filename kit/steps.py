@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from connectors.base import Selection
+from connectors.where import all_of
 from kit import questions
-from kit.questions import both, but_not
+from kit.questions import but_not
 
 if TYPE_CHECKING:
     from kit.board import Board
@@ -65,8 +66,8 @@ def who_is_hurt(case: Case) -> pd.DataFrame:
     ill = bad_requests(case)
     return explain_source_difference(
         requests.source,
-        bad=Selection(case.incident, both(requests.users, ill)),
-        good=Selection(case.incident, both(requests.users, but_not(ill))),
+        bad=Selection(case.incident, all_of(requests.users, ill)),
+        good=Selection(case.incident, all_of(requests.users, but_not(ill))),
         fields=requests.dimensions,
     )
 
@@ -77,7 +78,7 @@ def bad_requests(case: Case) -> str:
     assert requests is not None
     assert episode is not None
     if "errors_ratio" in episode.signals:
-        return requests.spec.failed
+        return requests.fails
     limit = next((o.limit for o in case.about.objective if o.signal == "latency_p99_s"), None)
     if limit is None:
         usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
@@ -203,7 +204,7 @@ def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
         entry=case.entry or "",
         between=case.cut.between,
         path=case.path,
-        failed=requests.spec.failed if requests is not None else None,
+        failed=requests.fails if requests is not None else None,
         requests_log=requests.service if requests is not None else None,
         route=case.episode.routes[0] if case.episode.routes else None,
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from connectors.where import all_of
 from kit import questions
-from kit.questions import both
 
 if TYPE_CHECKING:
     from kit.case import Case
@@ -95,7 +95,7 @@ def exemplars(case: Case) -> pd.DataFrame:
     requests = case.requests
     if requests is None or case.episode is None or "trace_id" not in requests.names:
         return pd.DataFrame(columns=columns)
-    where = both(requests.users, bad_requests(case), "trace_id IS NOT NULL")
+    where = all_of(requests.users, bad_requests(case), "trace_id IS NOT NULL")
     hurt = case.ask("requests", lambda: requests.source.rows(case.incident, where=where, limit=EXEMPLARS))
     if hurt is None or not hurt.table.num_rows:
         return pd.DataFrame(columns=columns)
