@@ -9,6 +9,7 @@ from kit.plots.theme import BAD, BLUE, CHANGE_SYMBOLS, HARM, ORANGE, PURPLE, loc
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 def incident_strip(
@@ -53,23 +54,15 @@ def incident_strip(
     if onset is not None:
         end = recovered[0] if recovered is not None else (until or symptom.index.max())
         left, right = local([onset[0], end], zone)
-        figure.add_vrect(
-            x0=left,
-            x1=right,
-            fillcolor=HARM,
-            line_width=0,
-            annotation_text="users hurt",
-            annotation_position="top left",
-        )
-        a, b = local(list(onset), zone)
-        figure.add_vrect(x0=a, x1=b, fillcolor="rgba(213,94,0,0.35)", line_width=0)
+        figure.add_vrect(x0=left, x1=right, fillcolor=HARM, line_width=0)
+        first, last = local(list(onset), zone)
+        figure.add_vrect(x0=first, x1=last, fillcolor="rgba(213,94,0,0.35)", line_width=0)
+        _label(figure, left, "users hurt")
     if until is not None:
         edge, last = local([until, symptom.index.max()], zone)
         if edge < last:
-            figure.add_vrect(
-                x0=edge, x1=last, fillcolor="rgba(128,128,128,0.25)", line_width=0,
-                annotation_text="not complete yet", annotation_position="top right",
-            )  # fmt: skip
+            figure.add_vrect(x0=edge, x1=last, fillcolor="rgba(128,128,128,0.25)", line_width=0)
+            _label(figure, edge, "not complete yet")
     styled(figure, title=title, height=120 + 110 * rows, zone=zone)
     figure.update_layout(showlegend=False)
     table = symptom[columns].rename_axis("time (UTC)").reset_index()
@@ -79,7 +72,14 @@ def incident_strip(
     return Chart(title, figure, table, description="the symptom over time with every change drawn beside it")
 
 
-def _change_lane(figure, changes: pd.DataFrame, *, row: int, zone: str) -> None:
+def _label(figure: go.Figure, at: object, text: str) -> None:
+    figure.add_annotation(
+        x=at, y=1.0, yref="y domain", xanchor="left", yanchor="bottom", showarrow=False, text=text, font={"size": 11},
+        row=1, col=1,
+    )  # fmt: skip
+
+
+def _change_lane(figure: go.Figure, changes: pd.DataFrame, *, row: int, zone: str) -> None:
     import plotly.graph_objects as go
 
     ordered = changes.sort_values("time").reset_index(drop=True)
