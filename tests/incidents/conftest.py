@@ -1,0 +1,21 @@
+"""Each recorded incident is walked once per session."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.case import Case
+from tests.incidents.walking import walk_copy
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory):
+    """A function that gives the walked case of a slug, walking it only once."""
+    cases: dict[str, Case] = {}
+
+    def walk(slug: str) -> Case:
+        if slug not in cases:
+            cases[slug] = walk_copy(slug, tmp_path_factory.mktemp(slug) / "case")
+        return cases[slug]
+
+    return walk
