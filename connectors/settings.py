@@ -1,0 +1,64 @@
+"""What every source says about itself in `sources.toml`, and where it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from connectors.window import step_seconds
+
+if TYPE_CHECKING:
+    from connectors.credentials import Credential
+
+Table = Literal["logs", "metrics", "spans", "changes", "alerts"]
+
+
+class Budget(BaseModel):
+    """How much a case may ask of its sources: requests at a time, seconds of theirs, rows moved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    in_flight: int = Field(default=2, ge=1, le=64)
+    server_seconds: float = Field(default=120.0, gt=0)
+    rows: int = Field(default=5_000_000, ge=1)
+
+
+class Settings(BaseModel):
+    """The keys that every source may have; a connector's own settings extend it.
+
+    `interval` is how often a metric source has a sample; `withheld` says what was left out of it, and why; `ui` is
+    the address of the source's own interface, for links.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    table: Table
+    service: str | None = None
+    interval: str | None = None
+    withheld: str | None = None
+    ui: str | None = None
+
+    @field_validator("interval")
+    @classmethod
+    def _a_step(cls, value: str | None) -> str | None:
+        if value is not None:
+            step_seconds(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source is opened: the case's folder, what it may cost, and who knows credentials for an origin."""
+
+    folder: Path
+    budget: Budget = field(default_factory=Budget)
+    credential: Callable[[str], Credential | None] = field(default=lambda origin: None)
+
+
+Opener = Callable[[str, Any, Place], Any]
+"""A connector's `open_source(name, settings, place)`: asks nothing yet, gives the source."""
