@@ -93,19 +93,22 @@ class Tables:
         names = [name for name in self._known if name not in UNLISTED]
         asking = self._asking("fields", window, {"window": window, "where": where})
         kept = self._kept(window, where)
-        seen = self._run(asking, present_sql(names, self._known, self._n, kept)).to_pylist()[0]
+        plain = [name for name in names if not pa.types.is_dictionary(self._known[name])]
+        seen = self._run(asking, present_sql(plain, self._known, self._n, kept)).to_pylist()[0]
         rows = []
-        for at, name in enumerate(names):
-            if not seen[f"p{at}"]:
-                continue
-            hashed, top = seen[f"d{at}"], []
-            distinct, error = hashed * HASH_SHARE, (1 / max(hashed, 1)) ** 0.5
-            if distinct <= COUNTED_EXACTLY:
+        for name in names:
+            present, hashed = (
+                (seen[f"p{plain.index(name)}"], seen[f"d{plain.index(name)}"]) if name in plain else (1, 0)
+            )
+            distinct, error, top = hashed * HASH_SHARE, max(hashed, 1) ** -0.5, []
+            if present and distinct <= COUNTED_EXACTLY:
                 found = self._run(asking, field_sql(name, self._known, self._n, kept, TOP_VALUES)).to_pylist()
-                distinct, error = found[0]["distinct_values"], 0.0
+                distinct, error = found[0]["distinct_values"] if found else 0, 0.0
+                present = found[0]["present"] if found else 0
                 top = [[row["value"], row["n"]] for row in found]
-            kind = type_name(kind_of(self._known[name]))
-            rows.append((name, kind, seen[f"p{at}"] / seen["total"], distinct, error, orjson.dumps(top).decode()))
+            if present:
+                kind = type_name(kind_of(self._known[name]))
+                rows.append((name, kind, present / seen["total"], distinct, error, orjson.dumps(top).decode()))
         rows.sort(key=lambda row: (-row[2], row[0]))
         columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(FIELDS)]
         return asking.answer(pa.table(columns, schema=FIELDS))
@@ -171,8 +174,8 @@ class Tables:
         """
         need_fields(fields, self._known, where=self.name)
         asking = self._asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
-        sides = self._kept(bad.window, bad.where), self._kept(good.window, good.where)
         span = Window(min(bad.window.start, good.window.start), max(bad.window.end, good.window.end))
+        sides = self._side(bad, span), self._side(good, span)
         tables = []
         for name in dict.fromkeys(fields):
             sql = compare_sql(name, self._known, self._n, _within(span), sides, top)
@@ -303,6 +306,13 @@ class Tables:
 
     def _kept(self, window: Window, where: str | None) -> str:
         return _within(window) + (f" AND ({to_sql(where, self._known, source=self.name)})" if where is not None else "")
+
+    def _side(self, side: Selection, span: Window) -> str:
+        """The predicate of one side of a comparison, its window left out where that is the whole span."""
+        parts = [] if side.window == span else [_within(side.window)]
+        if side.where is not None:
+            parts.append(to_sql(side.where, self._known, source=self.name))
+        return " AND ".join(f"({part})" for part in parts) or "true"
 
     def _chosen(self, fields: Sequence[str] | None) -> list[str]:
         if fields is None:
