@@ -105,9 +105,9 @@ class Cut(Result):
     """Between the last good hop and the first bad one.
 
     `between` is the boundary of the foremost break ("checkout → postgres"; None: nothing is bad, or nothing can be
-    said), `breaks` all of them, the foremost first; `unknown` the hops without a verdict that could still hide the fault,
-    `next_probe` the one among them that splits the rest most evenly, `cuts_left` how many such probes remain;
-    `routes` the cut of each route that has edges of its own.
+    said), `breaks` all of them, the foremost first; `unknown` the hops without a verdict that could still hide the
+    fault, `next_probe` the one among them that splits the rest most evenly, `cuts_left` how many such probes
+    remain; `routes` the cut of each route that has edges of its own.
     """
 
     between: str | None

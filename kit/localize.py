@@ -1,0 +1,142 @@
+"""Which service is at fault? One ranking from whatever pillars there are, each rank with its reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from connectors.errors import BadInput
+from connectors.window import Window
+from kit.clues import Clue, strongest, workload
+from kit.log_clues import log_clues
+from kit.metric_clues import metric_clues
+from kit.path import path_edges
+from kit.trace_clues import trace_clues
+
+WEIGHTS = {
+    "saturation": 1.0,
+    "errors": 1.0,
+    "latency": 1.0,
+    "self time": 1.0,
+    "calls": 1.0,
+    "flow": 1.0,
+    "lines": 0.5,
+    "traffic": 0.3,
+    "other": 0.2,
+}
+"""How much each kind of clue says. Traffic moves below every fault, so it says least."""
+PASSED_ON = ("latency", "errors")
+"""Kinds that reach a caller from its callee: there, only what no callee explains counts in full."""
+UNREACHED = 0.5
+"""What is left of the clues of a service that the symptom's service does not call, directly or not."""
+
+
+def localize(
+    *,
+    symptom: str | None = None,
+    metrics: Any = None,
+    spans: Any = None,
+    logs: Any = None,
+    path: Any = None,
+    baseline: Window,
+    incident: Window,
+) -> pd.DataFrame:
+    """Which services are most suspect?
+
+    `metrics` (METRICS or a wide frame), `spans`, `logs` (or a log source), `path` (PATH): any of them, pandas or
+    pyarrow. `symptom` is the signal or the service where the harm was seen; None: the outermost node of the path.
+    Baseline rows that lie in the incident are left out. Pods fold to their workload.
+
+    A row per service, the most suspect first: `service`, `score` (0 and up; only its order and rough size mean
+    anything, and it is no probability) and `because`, the clues behind it. Equal scores are equal suspicion.
+
+    Method: each pillar gives clues (`kit.metric_clues`, `kit.trace_clues`, `kit.log_clues`); of each kind a service's
+    strongest counts. Latency and errors count only as far as no callee has as much of them: *elevated with no elevated
+    dependency* is what points. A service that the symptom does not depend on counts half.
+
+    It misleads when the faulty service is not measured at all (its callers then lead), when a fault sits in something
+    shared that no table names (a host, a network), and over a baseline that was ill in the same way. It always ranks:
+    whether anything is wrong is for `read_signals` to say.
+
+    >>> import pandas as pd
+    >>> from connectors.window import Window
+    >>> times = pd.date_range("2026-03-01T02:00Z", periods=30, freq="1min", name="time")
+    >>> wide = pd.DataFrame({"web/requests.duration.p99": [0.2] * 20 + [2.0] * 10,
+    ...     "db/query.duration.p99": [0.1] * 20 + [1.9] * 10, "mail/send.duration.p99": [0.1] * 30}, index=times)
+    >>> path = pd.DataFrame({"caller": ["web", "web"], "callee": ["db", "mail"]})
+    >>> ranked = localize(metrics=wide, path=path, baseline=Window.of("2026-03-01T02:00Z", "2026-03-01T02:20Z"),
+    ...     incident=Window.of("2026-03-01T02:20Z", "2026-03-01T02:30Z"))
+    >>> ranked["service"].tolist()
+    ['db', 'web']
+    """
+    if metrics is None and spans is None and logs is None:
+        raise BadInput("There is nothing to localize from: give metrics, spans or logs.")
+    edges = {(workload(e["caller"]), workload(e["callee"])) for e in path_edges(path)} if path is not None else set()
+    clues: list[Clue] = []
+    if metrics is not None:
+        clues += metric_clues(metrics, baseline=baseline, incident=incident)
+    if spans is not None:
+        found, called = trace_clues(spans, baseline=baseline, incident=incident)
+        clues += found
+        edges |= set(called)
+    if logs is not None:
+        clues += log_clues(logs, baseline=baseline, incident=incident)
+    return rank(clues, edges, symptom=symptom)
+
+
+def rank(clues: list[Clue], edges: set[tuple[str, str]], *, symptom: str | None = None) -> pd.DataFrame:
+    """The ranking that these clues and call edges give; see `localize`."""
+    callees: dict[str, list[str]] = {}
+    for caller, callee in sorted(edges):
+        callees.setdefault(caller, []).append(callee)
+    best = strongest(clues)
+    reach = _reached(callees, _start(edges, symptom))
+    rows = []
+    for service in sorted({c.service for c in best.values()}):
+        parts = []
+        for kind, weight in WEIGHTS.items():
+            if (clue := best.get((service, kind))) is None:
+                continue
+            left = 1.0 - _explained(clue, callees.get(service, []), clues) if kind in PASSED_ON else 1.0
+            parts.append((weight * left * clue.strength, clue, left))
+        parts.sort(key=lambda p: -p[0])
+        score = sum(p[0] for p in parts)
+        if reach is not None and service not in reach:
+            score *= UNREACHED
+        rows.append((service, score, [_said(clue, left) for value, clue, left in parts if value > 0.1]))
+    frame = pd.DataFrame(rows, columns=["service", "score", "because"])
+    return frame.sort_values(["score", "service"], ascending=[False, True], kind="stable").reset_index(drop=True)
+
+
+def _explained(clue: Clue, callees: list[str], clues: list[Clue]) -> float:
+    """Which share of this rise do the callees show as well, in the same signal where they have it?"""
+    if clue.rise <= 0:
+        return 0.0
+    below = [c for c in clues if c.service in callees and c.kind == clue.kind and c.rise > 0]
+    alike = [c for c in below if c.signal == clue.signal]
+    return min(1.0, max((c.rise / clue.rise for c in alike or below), default=0.0))
+
+
+def _start(edges: set[tuple[str, str]], symptom: str | None) -> list[str]:
+    if symptom is not None:
+        return [workload(symptom.partition("/")[0].partition("@")[0])]
+    called = {b for a, b in edges if a != b}
+    return sorted({a for a, _ in edges} - called)
+
+
+def _reached(callees: dict[str, list[str]], start: list[str]) -> set[str] | None:
+    """Every service that these depend on, themselves included; None when they are on no known edge."""
+    if not any(s in callees for s in start):
+        return None
+    seen, stack = set(start), list(start)
+    while stack:
+        for callee in callees.get(stack.pop(), []):
+            if callee not in seen:
+                seen.add(callee)
+                stack.append(callee)
+    return seen
+
+
+def _said(clue: Clue, left: float) -> str:
+    return clue.why if left > 0.99 else f"{clue.why}; {1 - left:.0%} of it is its callees'"

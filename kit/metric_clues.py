@@ -1,0 +1,128 @@
+"""What do a service's metrics say against it? Each signal against its own level and noise, and against its peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from connectors.errors import BadInput
+from connectors.window import Window
+from kit.clues import Clue, workload
+from kit.health import kind_of
+
+NEAR = 3
+"""Bins just before the incident whose median is the level to compare with: drift over hours is no news."""
+RELATIVE_FLOOR = 0.1
+ABSOLUTE_FLOOR = {"errors": 0.005, "latency": 0.001}
+"""The least noise a signal is taken to have: a tenth of its level, half a point of errors, a millisecond."""
+PEERS = 5
+"""From so many services with the same signal on, a change that most of them share counts for less."""
+RISES = ("latency", "errors", "saturation")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One signal's change: `z` in units of its own noise, level before and during, `name` without the service."""
+
+    service: str
+    signal: str
+    name: str
+    kind: str
+    z: float
+    before: float
+    during: float
+
+
+def metric_clues(metrics: Any, *, baseline: Window, incident: Window) -> list[Clue]:
+    """Which signals of which service changed beyond their noise?
+
+    Only rises of latency, errors and saturation are clues; traffic counts in both directions. A change that most
+    services show in the same signal is divided by the usual one: what everybody has, nobody began.
+    """
+    changes = signal_changes(metrics, baseline=baseline, incident=incident)
+    usual = _usual(changes)
+    clues = []
+    for change in changes:
+        size = max(change.z, 0.0) if change.kind in RISES else abs(change.z)
+        strength = float(np.log1p(size / usual.get(change.name, 1.0))) / 2
+        if strength > 0.2:
+            why = f"{change.name} {change.before:.4g} → {change.during:.4g} ({change.z:+.1f} × its noise)"
+            rise = change.during - change.before
+            clues.append(Clue(change.service, change.kind, strength, why, change.name, rise))
+    return clues
+
+
+def signal_changes(metrics: Any, *, baseline: Window, incident: Window) -> list[Change]:
+    """How far did each signal move, against the level just before and the noise from one bin to the next?
+
+    Rows of the baseline that lie in the incident are left out. The level is the median of the last `NEAR` bins before
+    the incident (of the whole baseline where there are under 2), the noise the typical step between neighbouring bins:
+    neither is spoilt by an earlier fault in the baseline. Signals without 2 baseline bins or 1 incident bin are absent.
+    """
+    out = []
+    for signal, service, kind, time, value in _series(metrics):
+        keep = np.isfinite(value)
+        time, value = time[keep], value[keep]
+        during = (time >= _at(incident.start)) & (time < _at(incident.end))
+        before = (time >= _at(baseline.start)) & (time < _at(baseline.end)) & ~during
+        old, new = value[before], value[during]
+        if len(old) < 2 or not len(new):
+            continue
+        near = old[time[before] < _at(incident.start)][-NEAR:]
+        level = float(np.median(near if len(near) >= 2 else old))
+        step = 1.4826 * float(np.median(np.abs(np.diff(old)))) / np.sqrt(2)
+        noise = np.sqrt(step**2 + (RELATIVE_FLOOR * level) ** 2 + ABSOLUTE_FLOOR.get(kind, 0.0) ** 2)
+        now = float(np.median(new))
+        if noise <= 0:
+            noise = max(abs(now - level) / 10, 1e-12)
+        name = signal.partition("/")[2] or signal
+        out.append(Change(workload(service), signal, name, kind, (now - level) / noise, level, now))
+    return out
+
+
+def _usual(changes: list[Change]) -> dict[str, float]:
+    """The median size of change of each signal over the services that have it, at least 1."""
+    sizes: dict[str, list[float]] = {}
+    for change in changes:
+        sizes.setdefault(change.name, []).append(abs(change.z))
+    return {name: max(1.0, float(np.median(z))) for name, z in sizes.items() if len(z) >= PEERS}
+
+
+def _series(metrics: Any) -> list[tuple[str, str, str, np.ndarray, np.ndarray]]:
+    """(signal, service, kind, times in µs, values) of each series, by time; from long METRICS or a wide frame."""
+    frame = metrics.to_pandas() if isinstance(metrics, pa.Table) else metrics
+    if {"signal", "time", "value"} <= set(frame.columns):
+        frame = frame[["signal", "time", "value", *(c for c in ("service", "kind", "workload") if c in frame)]]
+        frame = frame.sort_values("time", kind="stable")
+        time, value = _micros(frame["time"]), frame["value"].to_numpy(dtype=float)
+        out = []
+        for signal, rows in frame.groupby("signal", observed=True, sort=True).indices.items():
+            first = frame.iloc[rows[0]]
+            service = next((v for c in ("workload", "service") if isinstance(v := first.get(c), str) and v), None)
+            kind = first.get("kind")
+            known = isinstance(kind, str) and kind in ("latency", "traffic", "errors", "saturation", "other")
+            text = str(signal)
+            out.append((text, service or _service_of(text), kind if known else kind_of(text), time[rows], value[rows]))
+        return out
+    wide = frame.set_index("time") if "time" in frame.columns else frame
+    if not isinstance(wide.index, pd.DatetimeIndex) or (wide.index.tz is None and len(wide)):
+        raise BadInput("The metrics have no times in UTC: give METRICS, or a frame with an aware DatetimeIndex.")
+    wide = wide.sort_index()
+    time = _micros(wide.index.to_series())
+    return [(str(c), _service_of(str(c)), kind_of(str(c)), time, wide[c].to_numpy(dtype=float)) for c in wide.columns]
+
+
+def _service_of(signal: str) -> str:
+    return signal.partition("/")[0].partition("@")[0]
+
+
+def _micros(time: pd.Series) -> np.ndarray:
+    return time.dt.as_unit("us").astype("int64").to_numpy()
+
+
+def _at(moment: Any) -> int:
+    return round(moment.timestamp() * 1e6)
