@@ -14,8 +14,8 @@ from sample_incidents.lab.layout import PROMETHEUS
 ENDINGS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",)}
 
 
-def export(path: Path, start: datetime, end: datetime) -> int:
-    """Writes the samples, family by family, and returns how many there are."""
+def export(path: Path, start: datetime, end: datetime, *, keep_every: int = 1) -> int:
+    """Writes the samples (or every n-th of each series), family by family, and returns how many there are."""
     query = f'{{__name__=~".+",__name__!~"scrape_(series|samples).*"}}[{int((end - start).total_seconds())}s]'
     series = _ask("query", query=query, time=f"{end.timestamp():.3f}")["result"]
     types = {name: rows[0]["type"] for name, rows in _ask("metadata").items()}
@@ -29,8 +29,9 @@ def export(path: Path, start: datetime, end: datetime) -> int:
             for one in sorted(families[name, kind], key=lambda s: sorted(s["metric"].items())):
                 labels = ",".join(f'{k}="{_escape(v)}"' for k, v in sorted(one["metric"].items()) if k != "__name__")
                 head = f"{one['metric']['__name__']}{{{labels}}}"
-                file.write("".join(f"{head} {value} {at:.3f}\n" for at, value in one["values"]).encode())
-                count += len(one["values"])
+                kept = one["values"][::keep_every]
+                file.write("".join(f"{head} {value} {at:.3f}\n" for at, value in kept).encode())
+                count += len(kept)
         file.write(b"# EOF\n")
     return count
 

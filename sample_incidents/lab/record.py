@@ -51,6 +51,8 @@ class Run:
         self.over = threading.Event()
         self.threads: list[threading.Thread] = []
         self.cuts: list = []
+        self.lent: dict = {}
+        self.lent_to: set[str] = set()
 
     def play(self) -> None:
         begin = datetime.now(UTC).replace(microsecond=0) + timedelta(
@@ -113,15 +115,16 @@ class Run:
         yield scenario.lasts + LATE_S, lambda: self._cut(scenario, start, end)
 
     def _before(self, scenario: Scenario) -> None:
-        """Settings that the scenario takes for granted; services named in `restart` read them anew."""
-        if "config" in scenario.before:
-            self.stack.write_control("config", self.stack.read_control("config") | scenario.before["config"])
-        if "third_party" in scenario.before:
-            self.stack.write_control("third_party", layout.THIRD_PARTY | scenario.before["third_party"])
-        if "load" in scenario.before:
-            self.stack.write_control("load", layout.LOAD | scenario.before["load"])
-        for service in scenario.before.get("restart", []):
+        """Settings that the scenario takes for granted, those of the one before taken back; their readers restart."""
+        given = scenario.before
+        config, restart = self.stack.read_control("config"), set(given.get("restart", [])) | self.lent_to
+        lent = {key: config.get(key) for key in given.get("config", {})}
+        self.stack.write_control("config", config | self.lent | given.get("config", {}))
+        self.stack.write_control("third_party", layout.THIRD_PARTY | given.get("third_party", {}))
+        self.stack.write_control("load", layout.LOAD | given.get("load", {}))
+        for service in sorted(restart):
             self.events.run("restart", {"service": service, "recorded": False})
+        self.lent, self.lent_to = lent, set(given.get("restart", []))
 
     def _event(self, scenario: Scenario, event: Step) -> None:
         begun = time.time()
