@@ -195,6 +195,16 @@ class _Data:
             self._scraped[key] = np.unique(np.concatenate(times)) if times else np.array([], np.int64)
         return self._scraped[key]
 
+    def compared(self, names: Sequence[int], like: Sequence[int]) -> np.ndarray:
+        """The same instants without each target's very first one, which has nothing to be compared with."""
+        targets: dict[tuple[str, ...], list[int]] = {}
+        wanted = {self._target(i) for i in like}
+        for i in names:
+            if not wanted or self._target(i) in wanted:
+                targets.setdefault(self._target(i), []).append(i)
+        times = [np.unique(np.concatenate([self._times[i] for i in members]))[1:] for members in targets.values()]
+        return np.unique(np.concatenate(times)) if times else np.array([], np.int64)
+
     def grown(self, i: int, names: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Times and growth of one counter; from zero when it appeared while its metric was already scraped there."""
         times = self._times[i]
@@ -407,7 +417,7 @@ def _growth(
     if len(scraped) < 2:
         return np.array([], np.int64), np.array([]), np.array([])
     since = np.concatenate([[0], np.diff(scraped)])
-    after = grid.grown(scraped) & (np.arange(len(scraped)) > 0)
+    after = grid.grown(scraped) & np.isin(scraped, data.compared(names, series or like))
     when, since = scraped[after], since[after]
     if grid.step is None:
         keys, slots = np.unique(when, return_inverse=True)

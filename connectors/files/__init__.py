@@ -29,6 +29,7 @@ def open_files(name: str, spec: FilesSpec) -> Any:
     kinds = {
         "LOGS": sources.FileLogs,
         "METRICS": sources.FileMetrics,
+        "SPANS": sources.FileSpans,
         "CHANGES": sources.FileChanges,
         "ALERTS": sources.FileAlerts,
     }

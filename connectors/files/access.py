@@ -27,7 +27,8 @@ def with_upstream(rows: pa.Table) -> pa.Table:
     """The rows with `upstream.duration_s` (summed over attempts) and `attempts` from nginx's upstream variables.
 
     Attempts are counted in `upstream_addr`, which names each server tried ("a, b"); where nginx answered by itself
-    there were none. A part of the sum that is "-" (broken off) counts as nothing.
+    there were none. A part of the sum that is "-" (broken off) counts as nothing. Variables that are empty or "-" had
+    no value: they are null.
     """
     for source, name in (
         ("upstream_response_time", "upstream.duration_s"),
@@ -40,11 +41,12 @@ def with_upstream(rows: pa.Table) -> pa.Table:
     counted = next((n for n in ("upstream_addr", "upstream_status") if n in rows.column_names), None)
     if counted and "attempts" not in rows.column_names:
         rows = rows.append_column("attempts", attempts(rows.column(counted)))
-    for name in ("upstream_addr", "upstream_status"):
-        if name in rows.column_names:
-            texts = rows.column(name).cast(pa.string())
-            said = pc.if_else(pc.is_in(texts, pa.array(["", "-"])), None, texts)
-            rows = rows.set_column(rows.column_names.index(name), name, said)
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            texts = rows.column(i)
+            empty = pc.is_in(texts, pa.array(["", "-"]))
+            if pc.any(empty).as_py():
+                rows = rows.set_column(i, field.name, pc.if_else(empty, None, texts))
     return rows
 
 

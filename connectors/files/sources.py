@@ -351,6 +351,32 @@ class FileTable:
             return self._read
 
 
+class FileSpans(FileTable):
+    """A span source over files."""
+
+    @cached_property
+    def _spans(self) -> Any:
+        from connectors.local_spans import LocalSpans
+
+        table, missing, query = self.read()
+        return LocalSpans(self.name, table, query=query, missing=missing)
+
+    def edges(self, window: Window) -> Answer:
+        """See `LocalSpans.edges`."""
+        return self._spans.edges(window)
+
+    def traces(
+        self,
+        window: Window,
+        *,
+        where: str | None = None,
+        n: int | None = 100,
+        order: Literal["failing", "slowest", "typical", "time"] = "time",
+    ) -> Answer:
+        """See `LocalSpans.traces`."""
+        return self._spans.traces(window, where=where, n=n, order=order)
+
+
 class FileChanges(FileTable):
     """A change source over files."""
 

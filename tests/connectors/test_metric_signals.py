@@ -234,3 +234,11 @@ def test_quantiles_lie_in_the_bucket_that_holds_their_rank(counts, q):
     else:
         assert not open_ended
         assert (bounds[at - 1] if at else 0) <= value <= bounds[at]
+
+
+def test_a_targets_first_scrape_is_no_growth_of_zero():
+    data = samples(
+        ("requests_total", {"instance": "c1"}, [(1, 100), (16, 104)]),
+        ("requests_total", {"instance": "c2"}, [(3, 200), (18, 207)]),
+    )
+    assert read(data, COUNTER)[0] == {"checkout/requests.delta": [(15, 11.0)]}
