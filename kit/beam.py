@@ -36,6 +36,8 @@ class Finding:
     p: float
     q: float
     explains: float
+    bad_total: float
+    good_total: float
     aliases: tuple[tuple[Value, ...], ...] = ()
 
     @property
@@ -85,9 +87,8 @@ def search(counter: Counter) -> list[Finding]:
     chosen.update({key: f for key, f in merged.items() if key in chosen})
     told = {value.field for f in chosen.values() for values in (f.values, *f.aliases) for value in values}
     spared = [f for f in _by_explains(fewer) if f.values[0].field not in told]
-    return _ranked([_recounted(counter, f, n, m) for f in chosen.values()]) + [
-        _recounted(counter, f, n, m) for f in spared
-    ]
+    told_more, told_less = ([_recounted(counter, f, n, m) for f in fs] for fs in (chosen.values(), spared))
+    return _ranked(told_more, counter) + told_less
 
 
 def _recounted(counter: Counter, f: Finding, n: float, m: float) -> Finding:
@@ -132,13 +133,16 @@ def _score(
     bad_share, good_share = a / n, b / m
     with np.errstate(divide="ignore", invalid="ignore"):
         lift = bad_share / good_share
-        explains = (
-            np.maximum((bad_share - good_share) / (1 - good_share), 0)
-            if counter.biased
-            else bad_share * (1 - 1 / ratio)
-        )
+        explains = bad_share * (1 - 1 / ratio)
+        if counter.biased:  # bad rows are rare: the good rows' share is that of all rows
+            explains = np.maximum((bad_share - good_share) / (1 - good_share), 0)
     return [
-        Finding((value,), *(float(x[i]) for x in (a, b, bad_share, good_share, lift, ratio, low, high, p, q, explains)))
+        Finding(
+            (value,),
+            *(float(x[i]) for x in (a, b, bad_share, good_share, lift, ratio, low, high, p, q, explains)),
+            bad_total=n,
+            good_total=m,
+        )
         for i, value in enumerate(values)
     ]
 
@@ -176,18 +180,25 @@ def _by_explains(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (-f.explains, -f.low, f.where))
 
 
-def _ranked(findings: list[Finding]) -> list[Finding]:
-    """By what they explain; a combination that explains as much as a part of it stands before that part."""
-    rank: dict[frozenset[str], float] = {}
-    for f in findings:
-        parts = [g.explains for g in findings if g.key < f.key and f.explains >= g.explains - SHARE_FLOOR]
-        rank[f.key] = max([f.explains, *parts])
-    kin = {
-        f.key: [g.key for g in findings if f.key < g.key and g.explains >= f.explains - SHARE_FLOOR] for f in findings
-    }
-    for f in findings:
-        if kin[f.key]:
-            rank[f.key] = min(rank[f.key], max(rank[k] for k in kin[f.key]) - 1e-9)
+def stands_for(whole: Finding, part: Finding, counter: Counter) -> bool:
+    """Does a combination say all that this part of it says?
+
+    It does when the part's other rows, those outside the combination, no longer pass: were the combination mended, the
+    part would not be noticed.
+    """
+    if not part.key < whole.key:
+        return False
+    n, m = part.bad_total - whole.bad, part.good_total - whole.good
+    bad, good = np.array([part.bad - whole.bad]), np.array([part.good - whole.good])
+    return not _passing(counter, part.values[:1], bad, good, n, m)[0]
+
+
+def _ranked(findings: list[Finding], counter: Counter) -> list[Finding]:
+    """By what they explain; a combination that stands for its parts comes before them."""
+    rank = {f.key: f.explains for f in findings}
+    for whole in sorted(findings, key=lambda f: len(f.key)):
+        parts = [f for f in findings if stands_for(whole, f, counter)]
+        rank[whole.key] = max([whole.explains, *(rank[part.key] for part in parts)])
     return sorted(findings, key=lambda f: (-rank[f.key], -len(f.key), -f.low, f.where))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from connectors.errors import BadInput
-from kit.beam import SHARE_FLOOR, Finding, conjunction, search
+from kit.beam import Finding, conjunction, search, stands_for
 from kit.value_codes import NOT_DIMENSIONS, as_table
 from kit.value_counts import Counter, RowCounter, SourceCounter, source_fields
 
@@ -53,7 +53,7 @@ def explain_difference(
     are q ≤ .01, a gap of five points between the shares, a risk ratio whose 95 % interval lies above 1.5 (below
     1/1.5), and five bad rows. Values whose bad rows are the same (Jaccard ≥ .95) are one finding. Combinations
     grow from what passed: one more value that passes the same tests inside its parent and raises the lower bound
-    of the ratio; a combination that explains as much as its parts (within five points) stands before them. A
+    of the ratio; a combination stands before those of its parts whose other rows no longer pass without it. A
     weighted sample is tested at its effective size (Σw)²/Σw². If the mean weights of bad and good rows differ by
     half, sampling depended on the outcome: the ratio then is that of the shares, and `risk_ratio` is NaN. Of
     more than 400,000 bad or good rows the search looks at a random sample with a fixed seed; `p` and `q` are that
@@ -204,7 +204,7 @@ def _because(f: Finding, findings: list[Finding], counter: Counter) -> str:
         told.append(f"with it rows are {f.ratio:.3g} times likelier to be bad")
     if f.bad_share > f.good_share:
         told.append(f"residual {1 - f.bad_share:.1%}")
-    if wholes := [g.where for g in findings if f.key < g.key and g.explains >= f.explains - SHARE_FLOOR]:
+    if wholes := [g.where for g in findings if stands_for(g, f, counter)]:
         told.append(f"explained better by {wholes[0]}")
     if counter.inexact:
         told.append("the source's counts are approximate")
