@@ -96,18 +96,22 @@ def test_logs_lie_within_the_span_that_is_looked_at(folder):
     assert max(times) < look["end"]
 
 
+def changes(folder: Path) -> list[dict]:
+    path = folder / "raw" / "changes.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 @each
 def test_suspects_are_in_the_deploy_feed(folder):
-    path = folder / "raw" / "changes.jsonl"
-    refs = {json.loads(line)["ref"] for line in path.read_text().splitlines()}
+    refs = {change["ref"] for change in changes(folder)}
     for episode in toml(folder / "truth.toml")["episodes"]:
         assert {s["ref"] for s in episode["suspects"]} <= refs
 
 
 @each
 def test_the_deploy_feed_names_no_person(folder):
-    for line in (folder / "raw" / "changes.jsonl").read_text().splitlines():
-        assert json.loads(line).keys() == {
+    for change in changes(folder):
+        assert change.keys() == {
             "id", "time", "until", "kind", "service", "summary", "ref", "before", "after", "fraction", "takes_effect",
             "reverts", "url",
         }  # fmt: skip
