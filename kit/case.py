@@ -224,6 +224,13 @@ class Case:
         return questions.changes(self, history_days=HISTORY_DAYS)
 
     @cached_property
+    def commits(self) -> pd.DataFrame:
+        """CHANGES that repositories hold, two weeks before the look included: the content of what was deployed."""
+        from kit import questions
+
+        return questions.commits(self, history_days=HISTORY_DAYS)
+
+    @cached_property
     def alerts(self) -> pd.DataFrame:
         """ALERTS of all sources."""
         from kit import questions

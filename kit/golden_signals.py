@@ -189,7 +189,8 @@ def read_signals(
     `wide` is an aligned frame; `slice` the same signals of the affected traffic alone (its columns take the place of
     those of the same name, the whole is kept as control). `kinds` says a signal's kind where its name does not.
     `services`: those that are expected, so that one without any data is told as unknown. Moves are judged by
-    `rank_signals` (q ≤ .05, or 4 robust deviations where p cannot be had) and must pass an effect floor: tails half
+    `rank_signals` (q ≤ .05; 4 robust deviations where p cannot be had, or not small enough), and must pass an effect
+    floor: tails half
     again, other latency a quarter, traffic 30 %, errors half a point, shares a tenth, other resources half again.
 
     Misleads when the windows are wrong, and for a signal that moves for other reasons at the same time.
@@ -286,7 +287,7 @@ def _reading(
     row: Any = ranked.loc[signal] if signal in ranked.index else None
     p = float(row["p"]) if row is not None else np.nan
     size = now - before if is_share(signal) else (now / before if before else np.inf if now else 1.0)
-    moved = row is not None and ((row["q"] <= 0.05) if not np.isnan(row["q"]) else bool(row["score"] >= 4.0))
+    moved = row is not None and _stands_out(row)
     direction = "up" if (now > before or np.isnan(before)) else "down"
     arrow = direction if moved and _passes(signal, kind, before, now) else "flat"
     onset = None
@@ -313,6 +314,18 @@ class _OnsetRow:
     earliest: Any
     time: Any
     latest: Any
+
+
+def _stands_out(row: Any) -> bool:
+    """Is it further off than chance takes it?
+
+    q ≤ .05; where so few healthy windows fit that no p could pass the correction for all signals, the smallest p there
+    can be and four robust deviations; without any p four deviations.
+    """
+    if np.isnan(row["q"]):
+        return bool(row["score"] >= 4.0)
+    smallest = 1.0 / (1.0 + row["placebos"]) if row["placebos"] else 0.0
+    return bool(row["q"] <= 0.05 or (row["p"] <= max(smallest * 1.01, 0.0) <= 0.055 and row["score"] >= 4.0))
 
 
 def _passes(signal: str, kind: str, before: float, now: float) -> bool:

@@ -55,10 +55,28 @@ def metrics(case: Case) -> pd.DataFrame:
 
 
 def changes(case: Case, *, history_days: int) -> pd.DataFrame:
-    """CHANGES of all sources, ordered by time, with so many days before the look for the base rate."""
+    """CHANGES of all sources, ordered by time, with so many days before the look for the base rate.
+
+    A commit changes nothing before it is deployed: where another source says what was deployed when, commits are left
+    out here and serve as the content of those changes (`commits`).
+    """
+    reported = _changes_of(case, [s for s in case.sources("changes") if not _is_repository(case, s)], history_days)
+    return reported if len(reported) else commits(case, history_days=history_days)
+
+
+def commits(case: Case, *, history_days: int) -> pd.DataFrame:
+    """CHANGES read from repositories: tags and commits, by the time they were made."""
+    return _changes_of(case, [s for s in case.sources("changes") if _is_repository(case, s)], history_days)
+
+
+def _changes_of(case: Case, sources: list[Recorded], history_days: int) -> pd.DataFrame:
     window = case.look.widen(before_s=history_days * 86400)
-    found = _joined((case.ask("changes", lambda s=s: s.changes(window)) for s in case.sources("changes")), "CHANGES")
+    found = _joined((case.ask("changes", lambda s=s: s.changes(window)) for s in sources), "CHANGES")
     return found.drop_duplicates("id").sort_values("time", kind="stable").reset_index(drop=True)
+
+
+def _is_repository(case: Case, source: Recorded) -> bool:
+    return case.catalog.sources[source.name].kind == "git"
 
 
 def alerts(case: Case) -> pd.DataFrame:

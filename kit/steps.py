@@ -45,8 +45,16 @@ def rank_suspects_again(case: Case) -> Suspects:
         cut=case.cut,
         differences=case.difference,
         texts=[*case.spot.said, *case.spot.statements],
+        contents=_contents(case),
         path=case.path,
     )
+
+
+def _contents(case: Case) -> dict[str, str]:
+    """What each reported change holds, in the words of the commit that has its ref; by the change's id."""
+    by_ref = {str(row.ref): str(row.summary) for row in case.commits.itertuples(index=False) if row.ref}
+    rows = case.changes[["id", "ref"]].itertuples(index=False)
+    return {str(row.id): by_ref[str(row.ref)] for row in rows if str(row.ref) in by_ref}
 
 
 def read_board(case: Case) -> SignalBoard:
@@ -208,9 +216,24 @@ def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
         requests_log=requests.service if requests is not None else None,
         route=case.episode.routes[0] if case.episode.routes else None,
     )
+    situation = situation.with_words(_squeezed_words(case))
     seeded = seed_hypotheses(case.diagnosis, case.suspects_again, situation, facts=case.facts)
     own = case.own_hypotheses
     return (*own, *(h for h in seeded if h.id not in {o.id for o in own}))
+
+
+def _squeezed_words(case: Case) -> dict[str, str]:
+    """Which pool, and which resource at all, was squeezed at the cut: the playbooks ask about that one, not another."""
+    near = _at_the_cut(case)
+    squeezed = [r for r in case.board.readings if r.squeezed and (not near or r.service in near)]
+    squeezed.sort(key=lambda r: -r.now)
+    words = {}
+    pools = [r for r in squeezed if "pool" in r.signal or "connection" in r.signal]
+    for name, readings in (("squeezed", squeezed), ("pool", pools)):
+        if readings:
+            service, _, rest = readings[0].signal.partition("/")
+            words[name] = f"{service.split('@')[0]}@*/{rest}" if "@" in service else readings[0].signal
+    return words
 
 
 def judge_hypotheses(case: Case) -> Board:
