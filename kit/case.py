@@ -14,7 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from connectors.base import Answer
+from connectors.durable import write_whole
 from connectors.errors import ConnectorError
 from connectors.load import Answers, Recorded
 from connectors.window import Window, step_seconds
@@ -322,6 +325,20 @@ class Case:
         return None if before.empty else Window(before["time"].min().to_pydatetime(), self.look.end)
 
     @property
+    def noted(self) -> list[dict[str, Any]]:
+        """The rows that people added to `timeline.jsonl`, from a chat or a pager."""
+        path = self.folder / "timeline.jsonl"
+        if not path.exists():
+            return []
+        rows = []
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            try:
+                rows.append(orjson.loads(line))
+            except orjson.JSONDecodeError:
+                raise BadCase(f"timeline.jsonl line {number} is not JSON: mend or remove the line.") from None
+        return rows
+
+    @property
     def own_hypotheses(self) -> tuple[Any, ...]:
         """The hypotheses that people wrote into `hypotheses.toml`."""
         from kit.ledger import read_ledger
@@ -343,6 +360,10 @@ class Case:
     facts = cached_property(steps.case_facts)
     hypotheses = cached_property(steps.put_up_hypotheses)
     verdicts = cached_property(steps.judge_hypotheses)
+    levers = cached_property(steps.propose)
+    impact = cached_property(steps.measure_harm)
+    timeline = cached_property(steps.tell_timeline)
+    postmortem = cached_property(steps.draft)
 
     entry_series = cached_property(entry_series)
     board_cells = cached_property(views.board_cells)
@@ -367,6 +388,13 @@ class Case:
             self.answers.entry(evidence)
         self.findings.write(step, type(result).__name__, values, rests_on=grounds, reads=self._parts_read)
         return result
+
+    def write_postmortem(self) -> str:
+        """Put the draft into `postmortem.md`, unless people have written there already; gives the file's name."""
+        path = self.folder / "postmortem.md"
+        if not path.exists() or path.read_text().startswith(self.postmortem.first_lines):
+            write_whole(path, self.postmortem.markdown)
+        return path.name
 
     def found(self, step: str, key: str) -> Any:
         """What an earlier notebook recorded under this key; None when it has not been run or found nothing.

@@ -46,6 +46,11 @@ class Postmortem(Result):
     because: tuple[str, ...]
 
     @property
+    def first_lines(self) -> str:
+        """How a draft begins; a file that begins otherwise was written by people and is left alone."""
+        return f"# {self.title}\n\n_Draft from recorded evidence"
+
+    @property
     def headline(self) -> str:
         """Could it happen again next month?"""
         if self.recurs:
@@ -86,8 +91,8 @@ def draft_postmortem(
     harmed = bool(findings.get("episodes"))
     sections = [
         f"# {title}",
-        f"_Draft from recorded evidence{f' {evidence_hash[:16]}' if evidence_hash else ''}. Blameless: it asks what about "
-        "the system let this happen, and names no person._",
+        f"_Draft from recorded evidence{f' {evidence_hash[:16]}' if evidence_hash else ''}. Blameless: it asks what "
+        "about the system let this happen, and names no person._",
         _section("Summary", [*summary.broke, *summary.sure]),
         _section("Impact", _impact(findings)),
         _section("Trigger", _trigger(findings)),

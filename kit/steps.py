@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from kit.case import Case
     from kit.classify import Diagnosis
     from kit.golden_signals import SignalBoard
+    from kit.impact import Impact
+    from kit.mitigation import Levers
     from kit.path import Cut, Probes
     from kit.playbooks import Playbook
+    from kit.postmortem import Postmortem
     from kit.spot import Spot
     from kit.suspects import Suspects
+    from kit.timeline import Timeline
 
 LINES_READ = 50_000
 STATEMENT = "db.query.summary"
@@ -87,7 +91,7 @@ def bad_requests(case: Case) -> str:
     assert episode is not None
     if "errors_ratio" in episode.signals:
         return requests.fails
-    limit = next((o.limit for o in case.about.objective if o.signal == "latency_p99_s"), None)
+    limit = slow_limit(case)
     if limit is None:
         usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
         limit = float(usual.table.column("p99")[0].as_py() or 1.0)
@@ -241,6 +245,111 @@ def judge_hypotheses(case: Case) -> Board:
     from kit.board import judge
 
     return judge(case.hypotheses, case.facts)
+
+
+def propose(case: Case) -> Levers:
+    """01: what makes it stop, what was done, and did it help?"""
+    from kit.actions import judge_actions
+    from kit.mitigation import propose_levers, read_harm_clock
+
+    if case.onset is None or case.requests is None:
+        return propose_levers(case.diagnosis, case.suspects)
+    rows = questions.request_rows(case, case.look)
+    until = case.symptom.complete_until
+    effects = judge_actions(
+        case.suspects, rows, onset=case.onset, recovered=case.recovered, slow_s=slow_limit(case), until=until
+    )
+    book = playbook(case)
+    return propose_levers(
+        case.diagnosis,
+        case.suspects,
+        playbook=[_bound_lever(case, lever) for lever in book.levers] if book is not None else (),
+        clock=read_harm_clock(rows, onset=case.onset, recovered=case.recovered, until=until),
+        effects=effects,
+    )
+
+
+def slow_limit(case: Case) -> float | None:
+    """From how many seconds on is a request slow? The case's own objective; None when it has none."""
+    return next((o.limit for o in case.about.objective if o.signal == "latency_p99_s"), None)
+
+
+def measure_harm(case: Case) -> Impact | None:
+    """07: who was hurt, how much, for how long? None when nobody was, or no request log can be read."""
+    from kit.impact import measure_impact
+
+    if case.onset is None or case.requests is None:
+        return None
+    return measure_impact(
+        questions.request_rows(case, case.look),
+        baseline=case.baseline,
+        incident=case.incident,
+        objective=[o.model_dump() for o in case.about.objective],
+        onset=case.onset,
+        recovered=case.recovered,
+        marks=[m.model_dump() for m in case.about.mark],
+    )
+
+
+def tell_timeline(case: Case) -> Timeline:
+    """07: what happened, in order, and what shows it?"""
+    from kit.timeline import build_timeline
+
+    return build_timeline(
+        symptom=case.symptom,
+        changes=case.changes_in_look,
+        alerts=case.alerts if len(case.alerts) else None,
+        marks=[m.model_dump() for m in case.about.mark],
+        effects=case.levers.effects,
+        board=case.board if case.onset is not None else None,
+        templates=case.templates if len(case.templates) and case.onset is not None else None,
+        rows=case.noted,
+        evidence={pillar: case.evidence(pillar)[:3] for pillar in ("requests", "changes", "alerts", "metrics", "logs")},
+        tz=case.zone,
+    )
+
+
+def draft(case: Case) -> Postmortem:
+    """07: the postmortem as far as the findings carry it."""
+    from connectors.load import evidence_hash
+    from kit.playbooks.seed import bind
+    from kit.postmortem import draft_postmortem
+
+    book = playbook(case) if case.onset is not None else None
+    return draft_postmortem(
+        case.findings.merge(),
+        title=case.about.title,
+        zone=case.zone,
+        timeline=case.timeline.to_frame(),
+        removes=[bind(text, _incident_words(case)) for text in book.removes] if book is not None else (),
+        evidence_hash=evidence_hash(case.folder),
+    )
+
+
+def _bound_lever(case: Case, lever: Any) -> dict[str, Any]:
+    """The playbook's lever in the words of this incident."""
+    from kit.playbooks.seed import bind
+
+    words = _incident_words(case)
+    names = ("do", "fits", "risk", "reversible", "erases", "watch", "within_s")
+    return {name: bind(getattr(lever, name), words) for name in names}
+
+
+def _incident_words(case: Case) -> dict[str, str]:
+    """What the placeholders of a playbook stand for here, those that nobody knows told as such."""
+    from kit.playbooks.words import FALLBACK
+
+    service = _at_the_cut(case)
+    ranked = case.suspects.ranked
+    return {
+        **FALLBACK,
+        "entry": case.entry or "the entry",
+        "service": service[0] if service else FALLBACK["service"],
+        "callee": service[1] if len(service) > 1 else FALLBACK["callee"],
+        "change.ref": (ranked[0].ref or ranked[0].id) if ranked else FALLBACK["change.ref"],
+        "symptom": "the failed share",
+        **_squeezed_words(case),
+    }
 
 
 def playbook(case: Case) -> Playbook | None:
