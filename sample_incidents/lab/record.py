@@ -6,6 +6,7 @@ import argparse
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -219,6 +220,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     chosen.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # the stack is stopped on the way out
     Run(scenarios, chosen.out, chosen.work).play()
     return 0
 
