@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, log2
 from typing import Any
 
@@ -18,6 +18,8 @@ from kit.probing import LogSignals, MetricSignals, SpanSignals, readings_of
 from kit.result import Result
 
 ARROW = " → "
+MATERIAL = 0.02
+"""A call whose latency rises by less than this share of what the outermost node waits in all explains nothing there."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +203,21 @@ def bisect(probes: Probes) -> Cut:
     (two such gaps at one caller, its callees good: the caller itself). Unknown sides are walked around: what lies
     beyond them counts. Asynchronous edges carry no harm back to their caller and are followed only from their own end.
 
+    A rise of latency below 2 % of the longest time seen at the outermost node is too small to be its reason and counts
+    as good, however certain it is.
+
     It misleads when a callee suffers from its caller (a retry storm makes the database slow): the deepest ill hop is
     *where* it shows first on the path, not why. Read traffic beside it.
     """
     routes = list(dict.fromkeys(e[2] for e in probes.edges if e[2] is not None))
-    whole = _cut(probes, probes.edges, probes.probes)
+    seen = _material(probes.probes)
+    whole = _cut(probes.edges, seen)
     per_route = {}
     for route in routes:
         edges = tuple(e for e in probes.edges if e[2] in (None, route))
         taken = {(e[0], e[1], e[2]) for e in edges}
-        part = tuple(p for p in probes.probes if p.caller is None or (p.caller, p.callee, p.route) in taken)
-        per_route[route] = _cut(probes, edges, part)
+        part = tuple(p for p in seen if p.caller is None or (p.caller, p.callee, p.route) in taken)
+        per_route[route] = _cut(edges, part)
     if not per_route:
         return whole
     return Cut(**{**whole.__dict__, "routes": per_route})
@@ -240,7 +246,24 @@ def path_edges(path: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _cut(probes: Probes, edges: tuple[tuple[str, str, str | None, str], ...], part: tuple[Probe, ...]) -> Cut:
+def _material(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
+    """The same probes, latency that rose too little to matter at the outermost node put down as good."""
+    longest = max((r.after for p in probes if p.caller is None for r in p.readings if r.kind == "latency"), default=0.0)
+    if not longest > 0:
+        return probes
+
+    def settled(reading: Reading) -> Reading:
+        small = reading.kind == "latency" and reading.after - reading.before < MATERIAL * longest
+        return replace(reading, health=Health.GOOD) if small and reading.health is Health.BAD else reading
+
+    out = []
+    for probe in probes:
+        readings = tuple(settled(r) for r in probe.readings)
+        out.append(replace(probe, readings=readings, health=_worst(r.health for r in readings)))
+    return tuple(out)
+
+
+def _cut(edges: tuple[tuple[str, str, str | None, str], ...], part: tuple[Probe, ...]) -> Cut:
     graph = _Graph(edges, part)
     breaks = graph.breaks()
     nodes = graph.nodes
@@ -328,10 +351,7 @@ class _Graph:
         found: list[Break] = []
         for node in ill:
             deeper = [n for n in self._below(node, ("bad", "unknown", "beyond")) if n in ill]
-            reach = [node, *self._below(node, ("unknown",))]
-            edges = [(a, b) for a in reach for b in self.calls.get(a, ())]
-            gaps = [e for e in edges if self.states[e] == "gap"]
-            beyond = [e for e in edges if self.states[e] == "beyond"]
+            gaps, beyond = self._ends([node, *self._below(node, ("unknown", "beyond"))])
             if deeper:
                 continue
             if len(gaps) >= 2 and not beyond and all(a == node for a, _ in gaps):
@@ -346,6 +366,17 @@ class _Graph:
         carried = {n for top in ill if self._entry(top) is Health.BAD for n in [top, *self._below(top, _CARRIES)]}
         found.sort(key=lambda b: (b.first_bad.split(ARROW)[0] not in carried, -b.size))
         return list({b.between + b.where: b for b in found}.values())
+
+    def _ends(self, reach: list[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """The gaps, and the calls into the unseen, that these nodes make; of a chain of such calls the last one."""
+        edges = [(a, b) for a in reach for b in self.calls.get(a, ()) if self.states[a, b] in ("gap", "beyond")]
+        last = []
+        for a, b in edges:
+            further = {b, *self._below(b, ("unknown", "beyond"))}
+            if self.states[a, b] == "gap" or not any(x in further and (x, y) != (a, b) for x, y in edges):
+                last.append((a, b))
+        gaps = [e for e in last if self.states[e] == "gap"]
+        return gaps, [e for e in last if self.states[e] == "beyond"]
 
     def _here(self, node: str, why: str) -> Break:
         into = [(a, node) for a in self.callers.get(node, ()) if self.states[a, node] == "bad"]

@@ -122,6 +122,7 @@ class SpanSignals:
         callee[child >= 0] = tree.service.texts(child[child >= 0])
         self.out = self._table(tree, np.flatnonzero(client), tree.service.texts(), callee)
         self.into = self._table(tree, remote, tree.service.texts(np.maximum(tree.parent, 0)), tree.service.texts())
+        self.services = set(tree.service.values)
         top = np.flatnonzero(tree.parent < 0)
         self.tops = self._table(tree, top, np.full(len(tree), None, dtype=object), tree.service.texts())
         self.limits = [(_micros(w.start), _micros(w.end)) for w in windows]
@@ -145,8 +146,10 @@ class SpanSignals:
         return self._read(rows, f"{caller}/spans.client[{callee}]")
 
     def arrives(self, caller: str, callee: str) -> list[Reading]:
-        """As the callee's server spans measured the same calls."""
+        """As the callee's server spans measured the same calls; all its calls where the caller writes no spans."""
         rows = self.into[(self.into["caller"] == caller) & (self.into["callee"] == callee)]
+        if rows.empty and caller not in self.services:
+            rows = pd.concat([t[t["callee"] == callee] for t in (self.into, self.tops)])
         return self._read(rows, f"{callee}/spans.server[{caller}]")
 
     def entry(self, node: str) -> list[Reading]:

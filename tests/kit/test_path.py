@@ -279,6 +279,27 @@ def test_with_spans_and_without_the_cut_is_the_same():
     assert bisect(probe_path(bare, spans=trace_rows(postgres_s=0.01), **WINDOWS)).between is None
 
 
+def test_a_rise_too_small_to_matter_is_not_where_the_harm_begins():
+    signals = HEALTHY | ILL | {"postgres/db.server.statement.duration.ratio": (0.0003, 0.0006)}
+    signals["checkout/db.client.operation.duration.p99"] = (0.002, 0.004)
+    got = cut(signals)
+    assert (got.between, got.where) == ("nginx → checkout", "here")
+
+
+def test_of_a_chain_of_calls_into_the_unseen_the_last_one_is_the_break():
+    keep = ("client/", "nginx/", "checkout/db.client.operation")
+    got = cut({k: v for k, v in STARVED.items() if k.startswith(keep)})
+    assert (got.between, got.where) == ("checkout → postgres", "below")
+
+
+def test_a_hop_that_writes_no_spans_is_passed_over():
+    spans = trace_rows(postgres_s=1.8)
+    spans = spans[spans["service"] != "nginx"]
+    spans.loc[spans["span_id"] == "d", "parent_id"] = "a"
+    bare = path(*[edge(a, b) for a, b in (("client", "nginx"), ("nginx", "checkout"), ("checkout", "postgres"))])
+    assert bisect(probe_path(bare, spans=spans, **WINDOWS)).between == "checkout → postgres"
+
+
 def test_long_metrics_and_a_wide_frame_give_the_same():
     frame = wide(**STARVED)
     long = frame.reset_index().melt(id_vars="time", var_name="signal", value_name="value")
