@@ -81,7 +81,7 @@ def find_changepoints_each(wide: pd.DataFrame) -> pd.DataFrame:
 
 
 def _worth_a_closer_look(looks: segments.Looks) -> np.ndarray:
-    return (np.nan_to_num(looks.p, nan=0.0) <= segments.ALPHA) | np.isnan(looks.p_step)
+    return (np.nan_to_num(looks.least_p, nan=0.0) <= segments.ALPHA) | np.isnan(looks.p["step"])
 
 
 def _observed(series: pd.Series) -> tuple[np.ndarray, np.ndarray, pd.Index]:

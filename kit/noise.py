@@ -32,10 +32,10 @@ def effective_points(n: int, rho: np.ndarray | float) -> np.ndarray:
 def chance(name: str, statistic: np.ndarray, *, n: int, rho: np.ndarray) -> np.ndarray:
     """How likely does noise of this length and autocorrelation reach such a statistic? One p a row.
 
-    `name` is one of step, local, spread. Linear in log p against the squared statistic between the simulated
-    quantiles and beyond them, linear in log n and in ρ between the table's lines; lengths outside it use its nearest
-    line. On AR(1) noise p ≤ .05 comes out in 2–6 % of runs. It misleads on noise that is not AR(1): long memory, a
-    drifting mean or an untreated season make it too small.
+    `name` is one of step, run, level, spread, moves, lone. Linear in log p against the squared statistic between the
+    simulated quantiles and beyond them, linear in log n and in ρ between the table's lines; lengths outside it use its
+    nearest line. On AR(1) noise p ≤ .05 comes out in 2–6 % of runs. It misleads on noise that is not AR(1): long
+    memory, a drifting mean or an untreated season make it too small.
 
     >>> float(chance("step", np.array([1.0]), n=100, rho=np.array([0.0]))[0]) > 0.3
     True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -160,7 +161,7 @@ def _step_text(seconds: float) -> str:
 
 
 def _baseline_spread(values: np.ndarray) -> float:
-    """The baseline's robust standard deviation; for one that hardly ever moves, that of its moves, else its resolution."""
+    """The baseline's robust standard deviation; for one that never moves, a thousandth of its level."""
     spread = segments.robust_spread(values - np.median(values))
     return max(spread, 1e-3 * abs(float(np.median(values))), 1e-12)
 
@@ -173,7 +174,7 @@ def _strongest_run(
     bounds = [0, *[c.start for c in lasting], len(values)]
     runs: list[tuple[float, segments.Change | None, int]] = []
     open_run: list[tuple[segments.Change | None, int, int]] = []
-    for i, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for i, (lo, hi) in enumerate(pairwise(bounds)):
         away = float(np.median(values[lo:hi])) - normal
         mostly_baseline = bool(in_baseline[lo:hi].mean() > 0.5) and (in_baseline[lo:hi].sum() > in_baseline.sum() / 3)
         departed = hi > lo and not mostly_baseline and abs(away) > DEPARTED * spread / np.sqrt(min(hi - lo, 4))

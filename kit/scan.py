@@ -7,6 +7,7 @@ functions on noise.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,10 @@ CLIP = 3.0
 """Robust standard deviations beyond which a point counts no more."""
 CLIP_RUN = 4.0
 RHO_MAX = 0.98
-LOCAL_MIN = 4
+LEVEL_MIN = 2
+MOVES_MIN = 16
 LOCAL_SHARE = 16
-"""Local contrasts use windows of 4, 8, 16 … points, at most a sixteenth of the series."""
+"""Local contrasts use windows of at most a sixteenth of the series."""
 _SAMPLE = 256
 
 
@@ -83,7 +85,7 @@ def scan_step(z: np.ndarray, *, margin: int = MARGIN) -> StepScan:
 
 @dataclass(frozen=True)
 class RunScan:
-    """The stretch of each row that differs most from the rest: its start, length, statistic, autocorrelation about it."""
+    """The stretch of each row that differs most from the rest: start, length, statistic, autocorrelation about it."""
 
     at: np.ndarray
     length: np.ndarray
@@ -146,71 +148,93 @@ def mean_inflation(length: int, rho: np.ndarray) -> np.ndarray:
     return (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**length) / (length * (1 - rho) ** 2)
 
 
-def despike(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which points leave their neighbours for one or two steps only? Returns (row without them, distance from them).
+def despike(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which points leave their neighbours for one or two steps only?
 
-    A point's distance is 0 between the middle two of its four neighbours, which one outlier beside it cannot move, and
-    beyond them it is measured from the nearer one; so neither side of a step is lone. The two points at each end stay
-    as they are: what begins there may last.
+    Returns (rows without them, distance of every point, the rows' usual distance). A point's distance is 0 between the
+    middle two of its four neighbours, which one outlier beside it cannot move, and beyond them it is measured from the
+    nearer one; so neither side of a step is lone. The two points at each end stay as they are: what begins there may
+    last. The usual distance is 0 where most points never leave their neighbours.
     """
     lone = np.zeros_like(z)
     if z.shape[1] >= 5:
         a, b, c, d = z[:, :-4], z[:, 1:-3], z[:, 3:-1], z[:, 4:]
-        low1, high1, low2, high2 = np.minimum(a, b), np.maximum(a, b), np.minimum(c, d), np.maximum(c, d)
-        upper, lower = np.minimum(high1, high2), np.maximum(low1, low2)
+        upper = np.minimum(np.maximum(a, b), np.maximum(c, d))
+        lower = np.maximum(np.minimum(a, b), np.minimum(c, d))
         inner = z[:, 2:-2]
-        lone[:, 2:-2] = inner - np.clip(inner, np.minimum(lower, upper), np.maximum(lower, upper))
-    size = np.abs(_thinned(lone))
-    limit = 4.0 * np.maximum(_quantile_scale(size), 1e-9)
+        middle = np.maximum(np.minimum(upper, lower), np.minimum(np.maximum(upper, lower), inner))
+        np.subtract(inner, middle, out=lone[:, 2:-2])
+    usual = _quantile_scale(np.abs(_thinned(lone)))
+    limit = 4.0 * np.maximum(usual, 1e-9)
     clean = np.where(np.abs(lone) > limit[:, None], z - lone, z)
-    return clean, lone
+    return clean, lone, usual
 
 
-def local_contrasts(z: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """By how much does the mean change at each point, at several window lengths, against the row's own history?
+def lone_size(lone: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """How far does the loneliest point of each row stand out, in the row's usual distances (in sd where that is 0)?"""
+    return np.abs(lone).max(axis=1) / np.where(usual > 1e-9, usual, 1.0)
 
-    For each length L, the mean of the L points from k on minus the mean of the L before, divided by the robust spread
-    of that same difference over the whole row: every other position is a placebo. Autocorrelation of any form at that
-    length is in the spread. Element j of the array belongs to k = L + j.
+
+def level_contrasts(clean: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """By how much does the level change at each point, at window lengths 2, 4, 8 … a sixteenth of the row?"""
+    return _contrasts(clean, LEVEL_MIN)
+
+
+def move_contrasts(clean: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """By how much does the size of the moves from point to point change, at window lengths 16, 32 …?"""
+    n = clean.shape[1]
+    if n < MOVES_MIN * LOCAL_SHARE:
+        return iter(())
+    moves = np.abs(np.diff(clean, axis=1, prepend=clean[:, :1]))
+    cap = np.partition(_thinned(moves), int(0.99 * (_thinned(moves).shape[1] - 1)), axis=1)
+    cap = cap[:, int(0.99 * (cap.shape[1] - 1))]
+    return _contrasts(np.minimum(moves, np.where(cap > 0, cap, np.inf)[:, None]), MOVES_MIN)
+
+
+def _contrasts(rows: np.ndarray, shortest: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(L, contrast) per length: the mean of the L points from k on minus the mean of the L before, in its own spread.
+
+    The spread is the robust one of that same difference over the whole row: every other position is a placebo, so
+    autocorrelation of any form at that length is in it. Column j belongs to k = L + j.
     """
-    n = z.shape[1]
-    found = []
-    sums = np.concatenate([np.zeros((len(z), 1)), np.cumsum(z, axis=1)], axis=1)
-    length = LOCAL_MIN
-    while length <= max(n // LOCAL_SHARE, 0) or (length == LOCAL_MIN and n >= 30):
-        contrast = sums[:, 2 * length :] + sums[:, : -2 * length] - 2 * sums[:, length:-length]
-        contrast /= length
+    n = rows.shape[1]
+    sums = np.zeros((len(rows), n + 1))
+    np.cumsum(rows, axis=1, out=sums[:, 1:])
+    length = shortest
+    while length <= n // LOCAL_SHARE:
+        contrast = sums[:, 2 * length :] + sums[:, : -2 * length]
+        contrast -= 2 * sums[:, length:-length]
         spread = _quantile_scale(np.abs(_thinned(contrast)))
-        fallback = np.sqrt(2.0 / length)
-        spread = np.where(spread > 1e-9, spread, fallback)
-        contrast /= spread[:, None]
-        found.append((length, contrast))
+        contrast /= np.where(spread > 1e-9, spread, np.sqrt(2.0 * length))[:, None]
+        yield length, contrast
         length *= 2
-    return found
 
 
-def scan_local(z: np.ndarray) -> np.ndarray:
-    """How large is the largest local contrast of each row? 0 where the row is too short for any."""
-    best = np.zeros(len(z))
-    for _, contrast in local_contrasts(z):
-        np.maximum(best, np.abs(contrast).max(axis=1), out=best)
+def largest(contrasts: Iterator[tuple[int, np.ndarray]], rows: int) -> np.ndarray:
+    """How large is the largest contrast of each row, at any length? 0 where the rows are too short for any."""
+    best = np.zeros(rows)
+    for _, contrast in contrasts:
+        np.maximum(best, contrast.max(axis=1), out=best)
+        np.maximum(best, -contrast.min(axis=1), out=best)
     return best
 
 
-def step_sizes(z: np.ndarray) -> np.ndarray:
+def spread_margin(n: int) -> int:
+    """Fewest points on each side of a change of spread: 8, or a third of a short row."""
+    return max(MARGIN, min(8, n // 3))
+
+
+def step_sizes(clean: np.ndarray) -> np.ndarray:
     """How large is each move from point to point, in the row's usual moves? A change of spread is a step in these."""
-    moves = np.abs(np.diff(z, axis=1))
-    scaled, _, _ = standardize(moves)
-    return scaled
+    return standardize(np.abs(np.diff(clean, axis=1)))[0]
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:
-    stride = max(1, values.shape[1] // _SAMPLE)
-    return values[:, ::stride]
+    return values[:, :: max(1, values.shape[1] // _SAMPLE)]
 
 
 def _quantile_scale(size: np.ndarray) -> np.ndarray:
-    """The standard deviation of a normal with these absolute values' 50, 75 or 90 % quantile, the largest of the three."""
+    """The standard deviation of a normal with these absolute values' 50, 75 or 90 % quantile, whichever is largest."""
     m = size.shape[1]
     places = [int(q * (m - 1)) for q in (0.5, 0.75, 0.9)]
     ordered = np.partition(size, places, axis=1)

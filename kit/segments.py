@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from kit import noise, scan
+from kit import noise, rarity, scan
 
 ALPHA = 0.05
 """Changes with a larger p are not reported."""
-WEIGHTS = {"step": 0.8, "run": 0.1, "local": 0.05, "spread": 0.025, "spike": 0.025}
+WEIGHTS = {"step": 0.8, "run": 0.1, "level": 0.05, "spread": 0.015, "moves": 0.01, "lone": 0.025}
 """How the 5 % are split between the looks (weighted Bonferroni): most of it goes to the plain step."""
 CONFIDENCE_DROP = 6.5
 """Positions whose fit is worse by at most this many noise variances stay in the interval (about 90 %)."""
-RESPLIT_P = 0.01
 LEAST_GAIN = 12.0
 RAMP_POINTS = 40
 """Slopes are looked for on at most about so many means of the segment."""
@@ -37,96 +37,77 @@ class Change:
 
 @dataclass(frozen=True)
 class Looks:
-    """What each look at a matrix found, a value a row: p already shared out over the looks; NaN is withheld."""
+    """What each look at a matrix found, a value a row; p are already shared out over the looks, NaN is withheld."""
 
     z: np.ndarray
     clean: np.ndarray
     lone: np.ndarray
-    scale: np.ndarray
-    at: np.ndarray
-    spread_at: np.ndarray
+    usual: np.ndarray
     rho: np.ndarray
-    run_at: np.ndarray
-    run_length: np.ndarray
-    p_step: np.ndarray
-    p_run: np.ndarray
-    p_local: np.ndarray
-    p_spread: np.ndarray
-    p_spike: np.ndarray
+    at: dict[str, np.ndarray]
+    p: dict[str, np.ndarray]
 
     @property
-    def p(self) -> np.ndarray:
+    def least_p(self) -> np.ndarray:
         """The row's p that anything changed at all; NaN where every look was withheld."""
-        return np.fmin.reduce([self.p_step, self.p_run, self.p_local, self.p_spread, self.p_spike])
+        return np.fmin.reduce(list(self.p.values()))
 
 
 def look(x: np.ndarray) -> Looks:
-    """Has anything changed in these rows? Five looks: a step, a stretch, a local step, the spread, single points."""
+    """Has anything changed in these rows? Six looks share the risk; see `WEIGHTS`."""
     n = x.shape[1]
-    z, _, scale = scan.standardize(x)
+    z, _, _ = scan.standardize(x)
     step = scan.scan_step(z)
-    clean, lone = scan.despike(z)
+    clean, lone, usual = scan.despike(z)
     run = scan.scan_run(clean)
-    local = scan.scan_local(clean)
-    spread = scan.scan_step(scan.step_sizes(clean), margin=max(scan.MARGIN, min(8, n // 3)))
-    p_step = noise.chance("step", step.statistic, n=n, rho=step.rho) / WEIGHTS["step"]
-    withheld = (noise.effective_points(n, step.rho) < noise.LEAST_EFFECTIVE) | (n < noise.LEAST_POINTS)
-    p_run = noise.chance("run", run.statistic, n=n, rho=run.rho) / WEIGHTS["run"]
-    p_run[(noise.effective_points(n, run.rho) < noise.LEAST_EFFECTIVE) | (n < noise.LEAST_POINTS)] = np.nan
-    p_local = np.where(local > 0, noise.chance("local", local, n=n, rho=step.rho) / WEIGHTS["local"], np.nan)
-    p_spread = noise.chance("spread", spread.statistic, n=n, rho=spread.rho) / WEIGHTS["spread"]
-    p_spike = lone_chance(lone, np.abs(lone).max(axis=1)[:, None])[:, 0] / WEIGHTS["spike"]
-    short = n < noise.LEAST_POINTS
-    return Looks(
-        z, clean, lone, scale, step.at, spread.at + 1, step.rho, run.at, run.length,
-        np.where(withheld, np.nan, np.minimum(p_step, 1.0)), np.minimum(p_run, 1.0), np.minimum(p_local, 1.0),
-        np.where(short, np.nan, np.minimum(p_spread, 1.0)), np.where(short, np.nan, np.minimum(p_spike, 1.0)),
-    )  # fmt: skip
+    spread = scan.scan_step(scan.step_sizes(clean), margin=scan.spread_margin(n))
+    statistics = {
+        "step": (step.statistic, step.rho),
+        "run": (run.statistic, run.rho),
+        "level": (scan.largest(scan.level_contrasts(clean), len(x)), step.rho),
+        "spread": (spread.statistic, spread.rho),
+        "moves": (scan.largest(scan.move_contrasts(clean), len(x)), step.rho),
+        "lone": (scan.lone_size(lone, usual), step.rho),
+    }
+    p = {}
+    for name, (statistic, rho) in statistics.items():
+        value = np.minimum(noise.chance(name, statistic, n=n, rho=rho) / WEIGHTS[name], 1.0)
+        if name in ("step", "run"):
+            value[noise.effective_points(n, rho) < noise.LEAST_EFFECTIVE] = np.nan
+        value[(statistic <= 0) | (n < noise.LEAST_POINTS)] = np.nan
+        p[name] = value
+    sparse = usual <= 1e-9
+    if sparse.any():
+        p["lone"][sparse] = np.fmax(p["lone"][sparse], _rare(lone[sparse]) / WEIGHTS["lone"])
+    at = {"step": step.at, "spread": spread.at + 1, "run": run.at, "run_end": run.at + run.length}
+    return Looks(z, clean, lone, usual, step.rho, at, p)
 
 
-def lone_chance(lone: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """How likely is it that any single point stands out this far, judged by the row's own tail?
-
-    The upper tenth of the distances is taken for exponential beyond its start, fitted without its own top fifth. Where
-    less than a tenth of the points move at all, rarity itself is the measure: (points that move + 1) / (n + 1).
-    """
-    n = lone.shape[1]
-    size = np.abs(lone)
-    stride = max(1, n // 512)
-    ordered = np.sort(size[:, ::stride], axis=1)
-    m = ordered.shape[1]
-    from_, top = int(0.9 * m), max(int(0.98 * m) - 1, int(0.9 * m))
-    start = ordered[:, from_]
-    beyond = np.minimum(ordered[:, from_:], ordered[:, top : top + 1]) - start[:, None]
-    mean_excess = 1.25 * beyond.mean(axis=1)
-    moving = (size > 1e-9).mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expected = 0.1 * n * np.exp(-np.maximum(sizes - start[:, None], 0.0) / mean_excess[:, None])
-    tail = -np.expm1(-expected)
-    rare = np.where(sizes > 1e-9, (moving * n + 1)[:, None] / (n + 1), 1.0)
-    return np.where((start <= 1e-9)[:, None] | (mean_excess <= 1e-9)[:, None], rare, tail)
+def _rare(lone: np.ndarray) -> np.ndarray:
+    """Where hardly any point moves, rarity is the measure: (points that move + 1) / (n + 1)."""
+    return ((np.abs(lone) > 1e-9).sum(axis=1) + 1) / (lone.shape[1] + 1)
 
 
 def changes_of(x: np.ndarray, looks: Looks, row: int) -> list[Change]:
     """Which changes does this row hold, in order? Empty when no look found any."""
     n = len(x)
-    z, clean, rho = looks.z[row], looks.clean[row], float(looks.rho[row])
+    p = {name: float(value[row]) for name, value in looks.p.items()}
+    clean, rho = looks.clean[row], float(looks.rho[row])
     found: dict[int, float] = {}
-    if looks.p_local[row] <= ALPHA:
-        found.update(_local_peaks(clean, rho))
-    if looks.p_step[row] <= ALPHA or (np.isnan(looks.p_step[row]) and not found and _plain_step(z, looks.at[row])):
-        _add(found, int(looks.at[row]), float(looks.p_step[row]), reach=max(3, n // 50))
-    if looks.p_run[row] <= ALPHA:
-        begin, finish = int(looks.run_at[row]), int(looks.run_at[row] + looks.run_length[row])
+    if p["level"] <= ALPHA:
+        found.update(_local_peaks("level", scan.level_contrasts(clean[None, :]), n, rho))
+    if p["run"] <= ALPHA:
+        begin, finish = int(looks.at["run"][row]), int(looks.at["run_end"][row])
         for at in (begin, finish):
             if scan.MARGIN <= at <= n - scan.MARGIN:
-                _add(found, at, float(looks.p_run[row]), reach=max(3, int(looks.run_length[row]) // 3))
+                _add(found, at, p["run"], reach=max(3, (finish - begin) // 3))
+    if p["step"] <= ALPHA or (np.isnan(p["step"]) and not found and _plain_step(looks.z[row], looks.at["step"][row])):
+        _add(found, int(looks.at["step"][row]), p["step"], reach=max(3, n // 50))
     found = _settle(clean, found)
     changes = [_describe(x, clean, k, found[k], lo, hi) for k, lo, hi in _neighbours(sorted(found), n)]
-    if looks.p_spread[row] <= ALPHA and not found:
-        changes.append(_spread_change(x, int(looks.spread_at[row]), float(looks.p_spread[row])))
-    if looks.p_spike[row] <= ALPHA:
-        changes += _spikes(x, looks.lone[row], [c.start for c in changes])
+    changes += _spread_changes(x, looks, row, p, sorted(found))
+    if p["lone"] <= ALPHA:
+        changes += _spikes(x, looks, row, [c.start for c in changes])
     changes.sort(key=lambda c: c.start)
     return _with_ends(changes, n)
 
@@ -141,33 +122,55 @@ def _add(found: dict[int, float], at: int, p: float, *, reach: int) -> None:
 
 
 def _plain_step(z: np.ndarray, at: int) -> bool:
-    """Do the two sides of a step that cannot be given a p hardly overlap?"""
+    """Is a step that cannot be given a p plain to see: sides that hardly overlap, and no straight line fits as well?"""
     before, after = np.sort(z[:at]), np.sort(z[at:])
     low, high = (before, after) if before[len(before) // 2] < after[len(after) // 2] else (after, before)
-    return bool(low[int(0.9 * (len(low) - 1))] < high[int(np.ceil(0.1 * (len(high) - 1)))])
+    if low[int(0.9 * (len(low) - 1))] >= high[int(np.ceil(0.1 * (len(high) - 1)))]:
+        return False
+    bin_ = -(-len(z) // RAMP_POINTS)
+    coarse = z[: len(z) // bin_ * bin_].reshape(-1, bin_).mean(axis=1)
+    centred = coarse - coarse.mean()
+    _, shapes, norms = _ramps(len(coarse))
+    bent_left = float(centred @ centred) - ((shapes @ centred) ** 2 / norms).max()
+    t = np.arange(len(coarse), dtype=float)
+    step_left, line_left = _left_over(centred, np.stack([(t * bin_ >= at).astype(float), t]))
+    return bool(2 * min(step_left, bent_left) < line_left)
 
 
-def _local_peaks(clean: np.ndarray, rho: float) -> dict[int, float]:
-    """Positions at which a local contrast is beyond noise, strongest first, each claiming its own neighbourhood."""
-    n = len(clean)
-    limit = noise.critical("local", ALPHA * WEIGHTS["local"], n=n, rho=rho)
+def _local_peaks(name: str, contrasts: Iterable[tuple[int, np.ndarray]], n: int, rho: float) -> dict[int, float]:
+    """Positions at which a local contrast is beyond noise and beyond the series' habits, strongest first.
+
+    Each claims its own neighbourhood, as wide as its window.
+    """
+    limit = noise.critical(name, ALPHA * WEIGHTS[name], n=n, rho=rho)
     peaks: list[tuple[float, int, int]] = []
-    for length, contrast in scan.local_contrasts(clean[None, :]):
+    for length, contrast in contrasts:
         size = np.abs(contrast[0])
-        for j in np.flatnonzero(size > limit):
-            if size[j] >= size[max(0, j - length) : j + length + 1].max():
-                peaks.append((float(size[j]), int(j) + length, length))
+        if size.max() <= limit:
+            continue
+        maxima, at = rarity.block_maxima(size, 4 * length)
+        beyond = (maxima > limit) & (rarity.expected_count(maxima, maxima) <= rarity.OFTEN)
+        peaks += [(float(v), int(k) + length, length) for v, k in zip(maxima[beyond], at[beyond], strict=True)]
+        rest = size[len(size) // (4 * length) * 4 * length :]
+        if (
+            len(rest)
+            and rest.max() > limit
+            and rarity.expected_count(maxima, rest.max(keepdims=True))[0] <= rarity.OFTEN
+        ):
+            peaks.append((float(rest.max()), len(size) - len(rest) + int(rest.argmax()) + length, length))
     peaks.sort(reverse=True)
     chosen: list[tuple[float, int, int]] = []
-    for value, at, length in peaks:
-        if all(abs(at - other) >= max(3, min(length, reach)) for _, other, reach in chosen):
-            chosen.append((value, at, length))
-    p = noise.chance("local", np.array([c[0] for c in chosen]), n=n, rho=np.full(len(chosen), rho))
-    return {at: min(1.0, float(q) / WEIGHTS["local"]) for (_, at, _), q in zip(chosen, p, strict=True)}
+    for value, at_, length in peaks:
+        if all(abs(at_ - other) >= max(3, length, reach) for _, other, reach in chosen):
+            chosen.append((value, at_, length))
+    if not chosen:
+        return {}
+    p = noise.chance(name, np.array([c[0] for c in chosen]), n=n, rho=np.full(len(chosen), rho))
+    return {at_: min(1.0, float(q) / WEIGHTS[name]) for (_, at_, _), q in zip(chosen, p, strict=True)}
 
 
 def _settle(y: np.ndarray, found: dict[int, float]) -> dict[int, float]:
-    """Move each position to its best fit between its neighbours, split what is left, drop what no longer stands out."""
+    """Move each position to its best fit between its neighbours, drop what no longer stands out."""
     n = len(y)
     if not found:
         return {}
@@ -177,13 +180,6 @@ def _settle(y: np.ndarray, found: dict[int, float]) -> dict[int, float]:
             at = lo + best_split(y[lo:hi]) if hi - lo >= 4 else k
             moved[at] = min(found[k], moved.get(at, 1.0)) if not np.isnan(found[k]) else found[k]
         found = moved
-    for lo, hi in _segments(sorted(found), n):
-        if hi - lo >= noise.LEAST_POINTS:
-            again = scan.scan_step(scan.standardize(y[None, lo:hi])[0])
-            p = float(noise.chance("step", again.statistic, n=hi - lo, rho=again.rho)[0])
-            enough = noise.effective_points(hi - lo, again.rho)[0] >= noise.LEAST_EFFECTIVE
-            if enough and p <= RESPLIT_P:
-                found[lo + int(again.at[0])] = p
     return _prune(y, found)
 
 
@@ -229,11 +225,6 @@ def best_split(y: np.ndarray) -> int:
 def _neighbours(positions: list[int], n: int) -> list[tuple[int, int, int]]:
     edges = [0, *positions, n]
     return [(edges[i], edges[i - 1], edges[i + 1]) for i in range(1, len(edges) - 1)]
-
-
-def _segments(positions: list[int], n: int) -> list[tuple[int, int]]:
-    edges = [0, *positions, n]
-    return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def locate(x: np.ndarray, at: int) -> tuple[int, int, int]:
@@ -293,7 +284,7 @@ def find_ramp(y: np.ndarray, at: int) -> tuple[int, int, int] | None:
     m = n // bin_
     coarse = y[: m * bin_].reshape(m, bin_).mean(axis=1)
     centred = coarse - coarse.mean()
-    begin, finish, shapes, norms = _ramps(m)
+    begin, shapes, norms = _ramps(m)
     left = float(centred @ centred) - (shapes @ centred) ** 2 / norms
     best = int(np.argmin(left))
     fitted = shapes[best] * ((shapes[best] @ centred) / norms[best])
@@ -309,15 +300,15 @@ def find_ramp(y: np.ndarray, at: int) -> tuple[int, int, int] | None:
 
 
 @cache
-def _ramps(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Slopes of every begin and length over m points: (begin, finish, centred shape a row, its sum of squares)."""
+def _ramps(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Slopes of every begin and length over m points: (begin, centred shape a row, its sum of squares)."""
     t = np.arange(m, dtype=float)
     begin, finish = (g.ravel() for g in np.meshgrid(np.arange(m), np.arange(m), indexing="ij"))
     keep = finish - begin >= 3
     begin, finish = begin[keep], finish[keep]
     shapes = np.clip((t - begin[:, None] + 1) / (finish - begin + 1)[:, None], 0, 1)
     shapes -= shapes.mean(axis=1, keepdims=True)
-    return begin, finish, shapes, np.maximum(np.einsum("ij,ij->i", shapes, shapes), 1e-12)
+    return begin, shapes, np.maximum(np.einsum("ij,ij->i", shapes, shapes), 1e-12)
 
 
 def _left_over(centred: np.ndarray, shapes: np.ndarray) -> np.ndarray:
@@ -326,27 +317,55 @@ def _left_over(centred: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     return float(centred @ centred) - (shapes @ centred) ** 2 / norm
 
 
-def _spread_change(x: np.ndarray, at: int, p: float) -> Change:
+def _spread_changes(x: np.ndarray, looks: Looks, row: int, p: dict[str, float], taken: list[int]) -> list[Change]:
+    """Changes of spread; those beside a change of level are part of it."""
+    n = len(x)
+    found: dict[int, float] = {}
+    if p["moves"] <= ALPHA:
+        moves = scan.move_contrasts(looks.clean[row][None, :])
+        found.update(_local_peaks("moves", moves, n, float(looks.rho[row])))
+    if p["spread"] <= ALPHA:
+        _add(found, int(looks.at["spread"][row]), p["spread"], reach=max(8, n // 50))
+    near = scan.spread_margin(n)
+    found = {k: q for k, q in found.items() if all(abs(k - other) > 2 * near for other in taken)}
+    changes = []
+    for k, lo, hi in _neighbours(sorted(found), n):
+        lo, hi = max([lo, *[t for t in taken if t <= k]]), min([hi, *[t for t in taken if t > k]])
+        if k - lo >= 4 and hi - k >= 4:
+            changes.append(_spread_change(x[lo:hi], k - lo, lo, found[k]))
+    return changes
+
+
+def _spread_change(x: np.ndarray, at: int, offset: int, p: float) -> Change:
     before, after = robust_spread(x[:at] - np.median(x[:at])), robust_spread(x[at:] - np.median(x[at:]))
-    moves = np.abs(np.diff(x))
-    _, earliest, latest = locate(np.minimum(moves, 3 * max(before, after)), at - 1)
-    return Change(at, min(earliest + 1, at), max(latest + 1, at), len(x) - 1, "variance",
-                  "up" if after > before else "down", after - before, p)  # fmt: skip
+    moves = np.minimum(np.abs(np.diff(x)), 3 * max(before, after))
+    best, earliest, latest = (k + 1 + offset for k in locate(moves, at - 1))
+    return Change(best, earliest, latest, offset + len(x) - 1, "variance", "up" if after > before else "down",
+                  after - before, p)  # fmt: skip
 
 
-def _spikes(x: np.ndarray, lone: np.ndarray, taken: list[int]) -> list[Change]:
-    p = lone_chance(lone[None, :], np.abs(lone)[None, :])[0] / WEIGHTS["spike"]
+def _spikes(x: np.ndarray, looks: Looks, row: int, taken: list[int]) -> list[Change]:
+    """Lone points beyond noise and beyond the series' habits; two in a row are one."""
+    n = len(x)
+    size = np.abs(looks.lone[row])
+    usual = float(looks.usual[row])
+    scaled = size / (usual if usual > 1e-9 else 1.0)
     out: list[Change] = []
-    for i in np.flatnonzero(p <= ALPHA):
-        if any(abs(int(i) - k) <= 1 for k in taken):
+    limit = noise.critical("lone", ALPHA * WEIGHTS["lone"], n=n, rho=float(looks.rho[row]))
+    at = np.flatnonzero(scaled > limit)
+    maxima, _ = rarity.block_maxima(size, 4)
+    at = at[rarity.expected_count(maxima, size[at]) <= rarity.OFTEN]
+    p = noise.chance("lone", scaled[at], n=n, rho=np.full(len(at), float(looks.rho[row]))) / WEIGHTS["lone"]
+    for i, q in zip(at.tolist(), np.minimum(p, 1.0).tolist(), strict=True):
+        if any(abs(i - k) <= 1 for k in taken):
             continue
         around = np.concatenate([x[max(0, i - 2) : i], x[i + 1 : i + 3]])
-        size = float(x[i] - np.median(around))
-        if out and out[-1].end == i - 1 and (out[-1].size > 0) == (size > 0):
-            out[-1] = replace(out[-1], end=int(i), size=max(out[-1].size, size, key=abs), p=min(out[-1].p, float(p[i])))
+        away = float(x[i] - np.median(around))
+        if out and out[-1].end == i - 1 and (out[-1].size > 0) == (away > 0):
+            out[-1] = replace(out[-1], end=i, size=max(out[-1].size, away, key=abs), p=min(out[-1].p, q))
             continue
-        kind, direction = ("spike", "up") if size > 0 else ("dip", "down")
-        out.append(Change(int(i), int(i), int(i), int(i), kind, direction, size, float(p[i])))
+        kind, direction = ("spike", "up") if away > 0 else ("dip", "down")
+        out.append(Change(i, i, i, i, kind, direction, away, q))
     return out
 
 

@@ -16,8 +16,8 @@ from kit.onset import find_onset
 from kit.scan import mean_inflation
 
 COLUMNS = [
-    "signal", "service", "score", "p", "q", "direction", "onset", "earliest", "latest", "change", "baseline", "incident",
-    "spread_ratio", "placebos", "group",
+    "signal", "service", "score", "p", "q", "direction", "onset", "earliest", "latest", "change", "baseline",
+    "incident", "spread_ratio", "placebos", "group",
 ]  # fmt: skip
 LEAST_BASELINE = 8
 FLAT = 0.01
@@ -68,7 +68,8 @@ def rank_signals(metrics: columns.Table | pd.DataFrame, *, baseline: Window, inc
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-03-01T02:00Z", periods=40, freq="15s")
-    >>> wide = pd.DataFrame({"shop/errors.ratio": [0.0] * 30 + [0.4] * 10, "shop/cpu.gauge": [0.5, 0.6] * 20}, index=times)
+    >>> signals = {"shop/errors.ratio": [0.0] * 30 + [0.4] * 10, "shop/cpu.gauge": [0.5, 0.6] * 20}
+    >>> wide = pd.DataFrame(signals, index=times)
     >>> b, i = Window.of("2026-03-01T02:00Z", "2026-03-01T02:07Z"), Window.of("2026-03-01T02:07Z", "2026-03-01T02:10Z")
     >>> rank_signals(wide, baseline=b, incident=i)[["signal", "direction", "change"]]
                   signal direction change

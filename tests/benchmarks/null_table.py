@@ -12,13 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.scan import MARGIN, despike, scan_local, scan_run, scan_step, standardize, step_sizes
+from kit.scan import (
+    despike,
+    largest,
+    level_contrasts,
+    lone_size,
+    move_contrasts,
+    scan_run,
+    scan_step,
+    spread_margin,
+    standardize,
+    step_sizes,
+)
 
 LENGTHS = (22, 30, 42, 60, 84, 120, 170, 240, 340, 480, 720, 1080, 1440, 2880)
 TRUE_RHO = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.94, 0.97)
 RHO = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01, 0.005, 0.002)
 LEAST_EFFECTIVE = 10.0
+STATISTICS = ("step", "run", "level", "spread", "moves", "lone")
 SEED = 20260301
 
 
@@ -35,21 +47,23 @@ def scans(x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each statistic of the kit, its value and the estimated ρ it is looked up with, a value a row."""
     z, _, _ = standardize(x)
     step = scan_step(z)
-    clean, _ = despike(z)
+    clean, lone, usual = despike(z)
     run = scan_run(clean)
-    spread = scan_step(step_sizes(clean), margin=max(MARGIN, min(8, x.shape[1] // 3)))
+    spread = scan_step(step_sizes(clean), margin=spread_margin(x.shape[1]))
     return {
         "step": (step.statistic, step.rho),
         "run": (run.statistic, run.rho),
-        "local": (scan_local(clean), step.rho),
+        "level": (largest(level_contrasts(clean), len(x)), step.rho),
         "spread": (spread.statistic, spread.rho),
+        "moves": (largest(move_contrasts(clean), len(x)), step.rho),
+        "lone": (lone_size(lone, usual), step.rho),
     }
 
 
 def table(*, runs: int = 4000) -> dict[str, object]:
     """The whole table: statistic → length → a row per estimated ρ, a column per probability."""
     rng = np.random.default_rng(SEED)
-    out: dict[str, list[list[list[float]]]] = {"step": [], "run": [], "local": [], "spread": []}
+    out: dict[str, list[list[list[float]]]] = {name: [] for name in STATISTICS}
     for n in LENGTHS:
         parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in out}
         for rho in TRUE_RHO:

@@ -220,5 +220,5 @@ class TestChangepoints:
         wide.loc[3, "s5"] = np.nan
         together = find_changepoints_each(wide)
         apart = pd.concat([find_changepoints(wide[c]).assign(signal=c) for c in wide], ignore_index=True)
-        pd.testing.assert_frame_equal(together.sort_values(["signal", "start"], ignore_index=True)[apart.columns], apart,
-                                      check_dtype=False)  # fmt: skip
+        ordered = together.sort_values(["signal", "start"], ignore_index=True)
+        pd.testing.assert_frame_equal(ordered[apart.columns], apart, check_dtype=False)
