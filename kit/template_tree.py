@@ -16,12 +16,14 @@ from kit.mask import VARIABLE
 
 Tokens = tuple[str, ...]
 
-DELIMITERS = frozenset(" =:,;()[]{}\"'<>|")
+DELIMITERS = frozenset({*" =:,;()[]{}\"'<>|!?", "://"})
 _DIGITS = re.compile(r"\d+")
 _LIST = re.compile(r"<\*>(?:[ ,]+<\*>)+")
 
 FEW_WORDS = 2
 MANY_WORDS = 5
+MANY_FIRST_WORDS = 8
+LEAST_CONSTANT = 2
 LONG_LIST = 12
 
 
@@ -30,13 +32,15 @@ def group(lines: Sequence[Tokens]) -> tuple[list[int], list[str]]:
 
     Returns a group number per line and a template per group.
 
-    >>> group([("user", " ", w, " ", "in") for w in ("<*>", "eve")])
-    ([0, 0], ['user <*> in'])
+    >>> group([("user", " ", w, " ", "in") for w in ("<*>", "eve", "bob")])
+    ([0, 0, 0], ['user <*> in'])
     """
     frames: dict[Tokens, list[int]] = defaultdict(list)
     for index, line in enumerate(lines):
         frames[tuple(t if t in DELIMITERS else "w" for t in line)].append(index)
     found = [part for members in frames.values() for part in _split([(i, lines[i]) for i in members])]
+    covered = _covered([template for _, template in found])
+    found = [(part, covered.get(template, template)) for part, template in found]
     spellings: dict[str, set[str]] = defaultdict(set)
     for _, template in found:
         spellings[_fold_lists(template)].add(template)
@@ -56,7 +60,7 @@ def _split(members: list[tuple[int, Tokens]]) -> list[tuple[list[int], str]]:
     columns = [set(column) for column in zip(*(line for _, line in members), strict=True)]
     varying = [p for p, words in enumerate(columns) if len(words) > 1]
     for position in [p for p in varying if _same_shape(columns[p])]:
-        members = _replace(members, position, _shape_of(columns[position]))
+        members = _replace(members, position, VARIABLE)
         varying.remove(position)
     if not varying:
         return [([i for i, _ in members], "".join(members[0][1]))]
@@ -73,11 +77,12 @@ def _split(members: list[tuple[int, Tokens]]) -> list[tuple[list[int], str]]:
 
 
 def _is_value(columns: list[set[str]], varying: list[int], position: int, constant: int) -> bool:
+    """Are the words at the position with the fewest of them values? Then those at all varying positions are."""
     words = columns[position]
     if VARIABLE in words and constant:
-        return True
-    if len(words) <= FEW_WORDS:
-        return False
+        return len(words) > FEW_WORDS
+    if position == 0:
+        return constant >= 3 * len(varying) and len(words) >= MANY_FIRST_WORDS
     return constant >= len(varying) and len(words) >= MANY_WORDS
 
 
@@ -85,12 +90,46 @@ def _same_shape(words: set[str]) -> bool:
     return VARIABLE not in words and len({_DIGITS.sub("0", w) for w in words}) == 1
 
 
-def _shape_of(words: set[str]) -> str:
-    return VARIABLE
-
-
 def _replace(members: list[tuple[int, Tokens]], position: int, word: str) -> list[tuple[int, Tokens]]:
     return [(i, (*line[:position], word, *line[position + 1 :])) for i, line in members]
+
+
+def _covered(templates: list[str]) -> dict[str, str]:
+    """Which templates are another one whose value held delimiters? `at LOCAL(<*>), on` is `at <*>, on`.
+
+    The other template starts with a constant word and has two or more; what its values take in holds `<*>` itself.
+    """
+    alike: dict[tuple[str, int], list[tuple[str, list[str]]]] = defaultdict(list)
+    for template in dict.fromkeys(templates):
+        words = template.split()
+        if words and VARIABLE not in words[0]:
+            alike[words[0], len(words)].append((template, words))
+    found: dict[str, str] = {}
+    for members in alike.values():
+        wholes = [m for m in members if VARIABLE in m[0] and _constant_words(m[1]) >= LEAST_CONSTANT]
+        for whole, own in sorted(wholes if len(members) > 1 else [], key=lambda m: (len(m[0]), m[0])):
+            for template, words in members:
+                if template != whole and template not in found and whole not in found and _covers(own, words):
+                    found[template] = whole
+    return found
+
+
+def _covers(whole: list[str], words: list[str]) -> bool:
+    """Are these the words of the other template, save that values in a word with one `<*>` hold more?"""
+    for mine, other in zip(whole, words, strict=True):
+        if mine == other:
+            continue
+        before, found, after = mine.partition(VARIABLE)
+        inner = other[len(before) : len(other) - len(after)]
+        if not found or VARIABLE in after or VARIABLE not in inner:
+            return False
+        if not (other.startswith(before) and other.endswith(after)):
+            return False
+    return True
+
+
+def _constant_words(words: list[str]) -> int:
+    return sum(1 for word in words if VARIABLE not in word and any(c.isalpha() for c in word))
 
 
 def _fold_lists(template: str) -> str:

@@ -86,6 +86,20 @@ def test_lists_of_any_length_are_one_variable() -> None:
     assert set(templates("peers 1 2 3", "peers 4 5", "peers 6 7 8 9")) == {"peers <*>"}
 
 
+def test_a_value_that_holds_delimiters_is_still_the_value() -> None:
+    texts = ["synchronized to 10.0.0.1, stratum 3", "synchronized to LOCAL(0), stratum 10"]
+    assert set(templates(*texts)) == {"synchronized to <*>, stratum <*>"}
+
+
+def test_a_word_in_the_place_of_a_value_is_a_statement_of_its_own() -> None:
+    assert len(set(templates("job 7 waits for lock 9", "job 8 waits for lock none"))) == 2
+
+
+def test_verbs_at_the_start_are_statements() -> None:
+    verbs = ("boot", "halt", "wait", "start", "stop", "drain")
+    assert len(set(templates(*[f"{verb} (command 12)" for verb in verbs]))) == 6
+
+
 def test_missing_messages_have_no_template_and_are_not_counted() -> None:
     mined = mine_templates(pd.Series(["a b", None, "a b"]))
     assert mined.ids.tolist() == [0, -1, 0]
