@@ -48,6 +48,17 @@ class MetricSignals:
             every = [k for k in self.columns if fnmatchcase(k, key)]
             named = {k: self.kinds.get(self.columns[k][0]) or kind_of(k) for k in every}
             return [r for k, kind in named.items() if kind in ("latency", "errors") for r in self.read(k)]
+        return [*self._one(key), *(r for other in self._beside(key) for r in self._one(other))]
+
+    def _beside(self, key: str) -> list[str]:
+        """Failures that are counted beside a duration: of `a/http.client.b.duration.p99`, `a/http.client.b.failures.*`."""
+        stem, found, _ = key.rpartition(".duration.")
+        if not found or not key.endswith(("p99", "mean", "ratio")):
+            return []
+        words = ("failures", "errors", "errors_ratio", "timeouts")
+        return [k for k in self.columns if k.startswith(f"{stem}.") and k[len(stem) + 1 :].split(".")[0] in words]
+
+    def _one(self, key: str) -> list[Reading]:
         columns = [key] if key in self.wide.columns else self.columns.get(key, [])
         if not columns:
             return []

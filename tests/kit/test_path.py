@@ -279,6 +279,19 @@ def test_with_spans_and_without_the_cut_is_the_same():
     assert bisect(probe_path(bare, spans=trace_rows(postgres_s=0.01), **WINDOWS)).between is None
 
 
+def test_failures_counted_beside_a_duration_are_read_with_it():
+    of = path(
+        edge("web", "pay", arrives=["pay/http.server.errors.ratio"]),
+        edge("pay", "fraud", leaves=["pay/http.client.fraud.duration.p99"]),
+    )
+    signals = {
+        "web/requests.errors_ratio": (0.0, 0.4), "pay/http.server.errors.ratio": (0.0, 0.4),
+        "pay/http.client.fraud.duration.p99": (0.1, 0.05), "pay/http.client.fraud.failures.rate": (0.0, 3.0),
+    }  # fmt: skip
+    assert cut(signals, of=of).between == "pay → fraud"
+    assert cut(signals | {"pay/http.client.fraud.failures.rate": (0.0, 0.0)}, of=of).between == "web → pay"
+
+
 def test_a_rise_too_small_to_matter_is_not_where_the_harm_begins():
     signals = HEALTHY | ILL | {"postgres/db.server.statement.duration.ratio": (0.0003, 0.0006)}
     signals["checkout/db.client.operation.duration.p99"] = (0.002, 0.004)
