@@ -108,7 +108,7 @@ def rerank_changes(
         return suspects
     words = words_of(texts)
     own = {
-        s.id: words_in(" ".join([s.summary, s.ref or "", s.after or "", (contents or {}).get(s.id, "")]))
+        s.id: words_in(" ".join([s.summary, s.ref or "", s.after or "", *s.brings, (contents or {}).get(s.id, "")]))
         for s in suspects.suspects
     }
     common = {w for w in words if sum(w in o for o in own.values()) > max(1, len(own) / 2)}
@@ -174,7 +174,24 @@ def _rows(changes: Table) -> list[dict[str, Any]]:
         row["kind"] = str(row["kind"])
         row["summary"] = str(row["summary"] or row["ref"] or row["kind"])
         rows.append(row)
-    return sorted(rows, key=lambda r: r["time"])
+    return _folded(sorted(rows, key=lambda r: r["time"]))
+
+
+def _folded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same without what is told twice: a tag or merge that waits for a deploy, and the deploy that names it.
+
+    A row that takes effect later and has the ref of one that takes effect at once is part of it.
+    """
+    events = {r["ref"]: r for r in rows if r["ref"] and (r["takes_effect"] or "now") == "now"}
+    kept = []
+    for row in rows:
+        event = events.get(row["ref"])
+        waits = row["takes_effect"] in ("restart", "schedule") and event is not None and event is not row
+        if waits and row["time"] <= event["time"]:
+            event["brings"] = (*event.get("brings", ()), row["summary"])
+        else:
+            kept.append(row)
+    return kept
 
 
 def _value(value: Any) -> Any:
@@ -203,6 +220,7 @@ def _plain(row: Mapping[str, Any]) -> Suspect:
         row["reverts"],
         _number(row["fraction"]),
         row["after"],
+        tuple(row.get("brings", ())),
     )
 
 
@@ -249,6 +267,7 @@ def _seen(
         row["reverts"],
         _number(row["fraction"]),
         row["after"],
+        tuple(row.get("brings", ())),
     )
 
 
@@ -317,10 +336,13 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
         {"unknown": "which service is ill is not known", "everything": "touches everything"}.get(s.scope, s.scope)
     )
     dose = 1.0
+    if s.effect != s.time and s.service is None:
+        dose = 0.5
+        why.append("which service it is part of is not recorded")
     if s.fraction == s.fraction and s.fraction < 1:
         why.append(f"{s.fraction:.0%} had it")
     if s.reverts:
-        dose = 0.5
+        dose *= 0.5
     return replace(s, p_coincidence=p, score=time * scope * dose, by_time=by_time, because=(*why, *s.because))
 
 

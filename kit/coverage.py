@@ -174,8 +174,8 @@ def measure_coverage(
     `duplicates`: by source. `refused`: what could not be asked, sentence → pillar. `incident`: to say what was lost
     while users were hurt.
 
-    Silence is told only where a service usually writes at least 3 records a bin and then none for 3 bins. It cannot
-    tell a quiet service from a broken shipper, nor see a source that nobody configured.
+    Silence is told only where a service writes at least 3 records a bin in nine bins of ten, and then none for 3
+    bins. It cannot tell a quiet service from a broken shipper, nor see a source that nobody configured.
 
     >>> at = pd.date_range("2026-03-01T02:00Z", periods=10, freq="1min")
     >>> seen = pd.DataFrame({"source": "app", "pillar": "logs", "service": "web", "time": at, "n": 50.0})
@@ -250,8 +250,9 @@ def _silent(seen: pd.DataFrame, grid: Grid, incident: Window | None) -> list[Los
         if usual < USUAL_PER_BIN or (counts > 0).mean() < 0.5:
             continue
         for first, last in _runs(counts == 0, SILENT_BINS):
-            if first == 0 or last == len(counts) - 1:
-                continue  # told as the source's begin or end
+            rest = np.delete(counts, np.arange(first, last + 1))
+            if first == 0 or last == len(counts) - 1 or (rest > 0).mean() < FILLED:
+                continue  # told as the source's begin or end, or a service that writes in bursts
             losses.append(_loss("silent", f"{service} is silent in {pillar}", first, last, grid, incident))
     return losses
 

@@ -32,7 +32,7 @@ CERTIFICATE = re.compile(
 DISK = re.compile(r"no space left|disk (is )?full|ENOSPC|could not extend file|disk quota exceeded", re.I)
 POOL = re.compile(
     r"pool ?(timeout|exhausted|is full|limit)|QueuePool|too many (clients|connections)|connection slots"
-    r"|(get|acquir\w+|wait\w+ for) a? ?connection|connection from the pool",
+    r"|(get|acquir\w+|wait\w+ for|no (free|available)) (a )?connection|connection from the pool",
     re.I,
 )
 _POOL_SIGNAL = re.compile(r"pool|client\.connection|db\.connection|threads?\.busy|worker.*busy")

@@ -40,6 +40,7 @@ class Suspect:
     reverts: str | None
     fraction: float
     after: str | None = None
+    brings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

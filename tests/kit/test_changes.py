@@ -212,3 +212,24 @@ def test_the_table_has_the_promised_columns():
         "summary",
         "because",
     ]
+
+
+def test_a_tag_and_the_deploy_that_names_it_are_one_change():
+    rows = table(
+        change("01:00:00", "merge invoice rounding", ref="web-4.7", takes_effect="restart", service="web"),
+        change("02:13:00", "deploy web-4.7", ref="web-4.7", takes_effect="now", service="web"),
+    )
+    found = rank_changes(rows, ONSET)
+    assert [s.id for s in found.suspects] == ["deploy web-4.7"]
+    assert found.suspects[0].brings == ("merge invoice rounding",)
+    second = rerank_changes(found, texts=["panic in invoice rounding"])
+    assert any("speaks of invoice" in reason for reason in second.ranked[0].because)
+
+
+def test_a_merge_of_no_known_service_stands_behind_the_deploy_that_woke_it():
+    rows = table(
+        change("01:00:00", "merge 7", takes_effect="restart"),
+        change("02:13:00", "deploy web 4.7", takes_effect="now", service="web"),
+    )
+    found = rank_changes(rows, ONSET, path=PATH, symptom="web")
+    assert [s.id for s in found.ranked] == ["deploy web 4.7", "merge 7"]

@@ -253,3 +253,17 @@ def test_kinds_of_failure_are_told_apart_and_timeouts_cluster():
     assert (
         count_failures(rows, baseline=BASELINE, incident=quiet).headline == "No kind of failure became more frequent."
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "spoken"),
+    [
+        ("no free connection in pool reads after <*> s", True),
+        ("QueuePool limit of size <*> overflow <*> reached", True),
+        ("connection reset by peer", False),
+        ("order <*> stored", False),
+    ],
+)
+def test_lines_that_speak_of_the_pool(line, spoken):
+    signs = {sign.name: sign.held for sign in gather_signs(board(), templates=templates(line))}
+    assert signs["pool_says"] is spoken

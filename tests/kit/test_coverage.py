@@ -64,6 +64,12 @@ def test_a_service_that_writes_little_is_not_called_silent():
     assert measure(seen("app", "logs", "web", n=1.0, without=slice(15, 19)), *WHOLE[1:]).losses == ()
 
 
+def test_a_service_that_writes_in_bursts_is_not_called_silent():
+    bursts = seen("db", "logs", "db")
+    bursts = bursts[(np.arange(30) % 8) < 4]
+    assert measure(bursts, *WHOLE).losses == ()
+
+
 def test_a_short_pause_is_not_called_silent():
     assert measure(seen("app", "logs", "web", without=slice(15, 17)), *WHOLE[1:]).losses == ()
 
