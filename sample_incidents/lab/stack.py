@@ -296,7 +296,7 @@ class Stack:
             name, list(argv), cpus=LOAD_CPUS, env=env | {"GOMAXPROCS": "1"}
         )
         node = [f"--collector.{c}" for c in ("cpu", "meminfo", "diskstats", "filesystem", "loadavg", "netdev")]
-        disks = "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|run|tmp)($|/)"
+        disks = "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|run|tmp|mnt|media)($|/)"
         start(
             "node-exporter", "prometheus-node-exporter", at(layout.NODE_EXPORTER), "--collector.disable-defaults",
             disks,
