@@ -10,7 +10,8 @@ from connectors.errors import BadInput
 from connectors.files.stream import head
 
 FORMATS = (
-    "otlp_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "json_lines", "openmetrics", "combined",
+    "otlp_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds", "change_feeds",
+    "json_lines", "openmetrics", "combined",
     "changes_csv", "text",
 )  # fmt: skip
 """One module each in this package; asked in this order, the more particular before the more general."""

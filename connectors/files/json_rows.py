@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,32 @@ def _documents(path: Path, faults: Faults) -> Any:
             return
     yield first
     yield from pieces
+
+
+def documents(path: Path, faults: Faults) -> Iterator[Any]:
+    """The JSON documents of a file: one, or one a line. Raises `BadInput` when it is neither, or half of one."""
+    text = whole(path, faults)
+    if not text.strip():
+        faults.notes.append(f"{faults.path} is empty")
+        return
+    try:
+        yield orjson.loads(text)
+        return
+    except orjson.JSONDecodeError:
+        pass
+    lines = [(n, line) for n, line in enumerate(text.split(b"\n"), 1) if line.strip()]
+    found = 0
+    for at, (number, line) in enumerate(lines):
+        try:
+            document = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            if found == 0:
+                raise BadInput(f"{faults.path} is not whole JSON: export it again.") from None
+            last = at == len(lines) - 1 and not text.endswith(b"\n")
+            faults.bad(number, "the last line is half-written" if last else "not JSON")
+            continue
+        found += 1
+        yield document
 
 
 def looks_like(head: bytes, *keys: str, least: int) -> bool:

@@ -227,7 +227,8 @@ def parse_time(text: str, clock: Clock) -> datetime | None:
             month = _MONTHS[name.lower()]
             return _instant(text, clock, int(known), month, int(day), hour, minute, second, fraction, offset)
         if _NUMBER.fullmatch(text):
-            return _EPOCH + _MICRO * _from_epoch(pa.array([float(text)]))[0].cast(pa.int64()).as_py()
+            micros = _from_epoch(pa.array([float(text)]))[0].cast(pa.int64()).as_py()
+            return None if micros is None else _EPOCH + _MICRO * micros
         if "," in text[:5]:
             time = parsedate_to_datetime(text)
             if time.tzinfo is not None:

@@ -87,3 +87,7 @@ def test_iso_text_and_epoch_microseconds_agree(micros):
     text = at[0].as_py().isoformat()
     assert to_times(pa.array([text]), Clock()).equals(at)
     assert to_times(pa.array([micros * 1000]), Clock()).equals(at)
+
+
+def test_a_small_number_as_text_is_no_time():
+    assert parse_time("0", Clock()) is None
