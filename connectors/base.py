@@ -114,19 +114,48 @@ class Answer:
 def table_bytes(table: pa.Table) -> bytes:
     """The table's content as bytes that depend on nothing but names, types and values.
 
-    Dictionary encoding, chunking and metadata do not matter: an Arrow stream of one plain, combined batch.
+    Dictionary encoding, chunks, slices, metadata, nullability and what lies in memory under a null do not matter: an
+    Arrow stream of one plain batch, in which each column is followed by which of its values are there.
+
+    >>> rows = pa.table({"n": pa.array([1, None, 3])})
+    >>> table_bytes(rows.slice(1)) == table_bytes(pa.table({"n": pa.array([None, 3])}))
+    True
     """
-    plain = []
+    columns: list[pa.Array] = []
+    names: list[str] = []
     for name in table.column_names:
         column = table.column(name)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        plain.append(column.combine_chunks())
-    flat = pa.table(plain, names=table.column_names)
+        values, there = _without_nulls(column), column.is_valid().cast(pa.uint8())
+        columns += [values.combine_chunks(), there.combine_chunks()]
+        names += [name, f"{name} is there"]
+    flat = pa.table(columns, names=names)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, flat.schema) as writer:
         writer.write_table(flat)
     return sink.getvalue()
+
+
+def _without_nulls(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values with each null replaced by the zero of its type; nested values as JSON text."""
+    type_ = column.type
+    if pa.types.is_null(type_):
+        return pa.chunked_array([pa.array([0] * len(column), pa.uint8())])
+    if pa.types.is_nested(type_):
+        texts = [orjson.dumps(value, default=str).decode() for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    if pa.types.is_boolean(type_):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        column = column.cast(pa.string())
+    if not column.null_count:
+        return column
+    if pa.types.is_string(column.type):
+        return column.fill_null("")
+    if pa.types.is_binary(column.type):
+        return column.fill_null(b"")
+    return column.fill_null(pa.scalar(0, pa.int64()).cast(column.type))
 
 
 def canonical(arguments: Mapping[str, Any]) -> str:

@@ -281,11 +281,24 @@ class Case:
         return self.episode.baseline if self.episode else Window(self.look.start, self.incident.start)
 
     @cached_property
-    def spans(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """SPANS of the baseline and of the incident, whole traces only; both empty when there are none."""
+    def spans_in_look(self) -> tuple[pd.DataFrame, ...]:
+        """SPANS of the look, whole traces only: in one piece where there are few, else of the two windows compared."""
         from kit import questions
 
+        whole = questions.spans(self, self.look)
+        if not len(whole) or whole["trace_id"].nunique() < questions.TRACES_READ:
+            return (whole,)
         return questions.spans(self, self.baseline), questions.spans(self, self.incident)
+
+    @cached_property
+    def spans(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """SPANS of the traces that began in the baseline, and in the incident; both empty when there are none."""
+        if len(self.spans_in_look) == 2:
+            return self.spans_in_look[0], self.spans_in_look[1]
+        whole = self.spans_in_look[0]
+        began = whole.groupby("trace_id", sort=False)["start"].transform("min")
+        before, during = ((began >= w.start) & (began < w.end) for w in (self.baseline, self.incident))
+        return whole[before].reset_index(drop=True), whole[during].reset_index(drop=True)
 
     @property
     def onset_interval(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -348,6 +361,7 @@ class Case:
 
     # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
 
+    coverage = cached_property(steps.cover)
     suspects = cached_property(steps.rank_suspects)
     suspects_again = cached_property(steps.rank_suspects_again)
     board = cached_property(steps.read_board)
@@ -377,11 +391,13 @@ class Case:
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def record(self, result: Result, *, rests_on: Iterable[Answer | str]) -> Result:
+    def record(self, result: Result | None, *, rests_on: Iterable[Answer | str]) -> Result | None:
         """Write what a result contributes to the findings, with the answers it rests on; gives the result back.
 
-        Raises `NoEvidence` when it rests on nothing. An earlier record of the same kind of result is replaced.
+        None, the answer of a step that had nothing to answer, is not recorded. Raises `NoEvidence` when it rests on nothing. An earlier record of the same kind of result is replaced.
         """
+        if result is None:
+            return None
         step, values = contribution(result)
         grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
         for evidence in grounds:

@@ -97,8 +97,6 @@ def _board(board: Any) -> Values:
 
 
 def _impact(impact: Any) -> Values:
-    if impact is None:
-        return {"impact": {}}
     return {"impact": {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}}
 
 

@@ -6,6 +6,7 @@ frames by anybody. Nothing here decides anything.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kit.board import Board
     from kit.case import Case
     from kit.classify import Diagnosis
+    from kit.coverage import Coverage
     from kit.golden_signals import SignalBoard
     from kit.impact import Impact
     from kit.mitigation import Levers
@@ -31,6 +33,48 @@ if TYPE_CHECKING:
 
 LINES_READ = 50_000
 STATEMENT = "db.query.summary"
+
+
+def cover(case: Case) -> Coverage:
+    """00: what do we have, from when to when, and what can it not tell us?"""
+    from kit.coverage import count_records, measure_coverage
+
+    window, every = case.grid, case.every
+    seen = []
+    for source in case.sources("logs"):
+        counted = case.ask("logs", lambda s=source: s.count(window, every=every, by=("service",)))
+        if counted is not None and counted.table.num_rows:
+            seen.append(counted.to_frame().assign(source=source.name, pillar="logs"))
+    tables = {
+        "metrics": case.metrics.assign(source=_first_name(case, "metrics")),
+        "spans": pd.concat(case.spans_in_look, ignore_index=True),
+        "changes": case.changes_in_look,
+        "alerts": case.alerts,
+    }
+    for pillar, table in tables.items():
+        name = _first_name(case, pillar)
+        if name is not None and len(table):
+            seen.append(count_records(table, source=name, pillar=pillar, window=window, every=every))
+    columns = ["source", "pillar", "service", "time", "n"]
+    found = pd.concat([s[columns] for s in seen], ignore_index=True) if seen else pd.DataFrame(columns=columns)
+    coverage = measure_coverage(
+        found,
+        window=window,
+        every=every,
+        services=case.about.services,
+        sources={n: s.table for n, s in case.catalog.sources.items() if s.kind != "git"},
+        wide=case.wide,
+        refused=case.gaps,
+        incident=case.incident if case.episode is not None else None,
+    )
+    if len(case.changes_in_look):
+        return coverage
+    unknown = "no changes at all: what moved before the harm cannot be told"
+    return replace(coverage, gaps=(*coverage.gaps, unknown), because=(*coverage.because, unknown))
+
+
+def _first_name(case: Case, pillar: str) -> str | None:
+    return next((n for n, s in case.catalog.sources.items() if s.table == pillar and s.kind != "git"), None)
 
 
 def rank_suspects(case: Case) -> Suspects:
@@ -65,6 +109,9 @@ def read_board(case: Case) -> SignalBoard:
     """03: which golden signals of which services moved, and which resource squeezed first?"""
     from kit.golden_signals import read_signals
 
+    if case.episode is None:
+        empty = read_signals(case.wide.iloc[:, :0], baseline=case.baseline, incident=case.incident)
+        return replace(empty, because=("nobody was hurt, so there is no harm to compare with",))
     return read_signals(case.wide, baseline=case.baseline, incident=case.incident, services=case.about.services)
 
 
@@ -121,9 +168,11 @@ def diagnose(case: Case) -> Diagnosis:
 
 def probe(case: Case) -> Probes:
     """04: is a call healthy leaving each hop, and healthy arriving at the next?"""
-    from kit.path import probe_path
+    from kit.path import Probes, probe_path
 
     spans = [s for s in case.spans if len(s)]
+    if case.path is None or case.episode is None:
+        return Probes((), (), ("there is no harm to follow" if case.episode is None else "the case has no path.toml",))
     return probe_path(
         case.path,
         metrics=case.wide,
