@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from connectors.errors import BadInput
 from connectors.window import Window
 from kit.clues import Clue, strongest, workload
+from kit.health import kind_of
 from kit.log_clues import log_clues
 from kit.metric_clues import metric_clues
 from kit.path import path_edges
@@ -20,12 +22,18 @@ WEIGHTS = {
     "latency": 1.0,
     "self time": 1.0,
     "calls": 1.0,
-    "flow": 1.0,
+    "flow": 1.5,
     "lines": 0.5,
     "traffic": 0.3,
     "other": 0.2,
 }
 """How much each kind of clue says. Traffic moves below every fault, so it says least."""
+TRACED = 0.4
+"""What is left of a metric's latency clue where spans are given: they measure the same, call by call."""
+OTHER_SYMPTOM = 0.3
+"""What is left of latency where the symptom is errors, and of errors where it is latency."""
+TRANSPARENT, SEEN_THROUGH = ("lb", "cdn", "client"), 0.4
+"""Kinds of node that show what is behind them, and what is left of their latency and errors."""
 PASSED_ON = ("latency", "errors")
 """Kinds that reach a caller from its callee: there, only what no callee explains counts in full."""
 UNREACHED = 0.5
@@ -72,7 +80,9 @@ def localize(
     """
     if metrics is None and spans is None and logs is None:
         raise BadInput("There is nothing to localize from: give metrics, spans or logs.")
-    edges = {(workload(e["caller"]), workload(e["callee"])) for e in path_edges(path)} if path is not None else set()
+    rows = path_edges(path) if path is not None else []
+    edges = {(workload(e["caller"]), workload(e["callee"])) for e in rows}
+    kinds = {workload(e["callee"]): e["kind"] for e in rows}
     clues: list[Clue] = []
     if metrics is not None:
         clues += metric_clues(metrics, baseline=baseline, incident=incident)
@@ -82,11 +92,20 @@ def localize(
         edges |= set(called)
     if logs is not None:
         clues += log_clues(logs, baseline=baseline, incident=incident)
-    return rank(clues, edges, symptom=symptom)
+    return rank(clues, edges, symptom=symptom, kinds=kinds, traced=spans is not None)
 
 
-def rank(clues: list[Clue], edges: set[tuple[str, str]], *, symptom: str | None = None) -> pd.DataFrame:
-    """The ranking that these clues and call edges give; see `localize`."""
+def rank(
+    clues: list[Clue],
+    edges: set[tuple[str, str]],
+    *,
+    symptom: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    traced: bool = False,
+) -> pd.DataFrame:
+    """The ranking that these clues and call edges give; see `localize`. `kinds`: what each node is (PATH's kind)."""
+    kinds = kinds or {}
+    harm = kind_of(symptom) if symptom and "/" in symptom else None
     callees: dict[str, list[str]] = {}
     for caller, callee in sorted(edges):
         callees.setdefault(caller, []).append(callee)
@@ -99,6 +118,10 @@ def rank(clues: list[Clue], edges: set[tuple[str, str]], *, symptom: str | None 
             if (clue := best.get((service, kind))) is None:
                 continue
             left = 1.0 - _explained(clue, callees.get(service, []), clues) if kind in PASSED_ON else 1.0
+            if kind in PASSED_ON:
+                weight *= OTHER_SYMPTOM if harm in PASSED_ON and kind != harm else 1.0
+                weight *= SEEN_THROUGH if kinds.get(service) in TRANSPARENT else 1.0
+                weight *= TRACED if traced and kind == "latency" else 1.0
             parts.append((weight * left * clue.strength, clue, left))
         parts.sort(key=lambda p: -p[0])
         score = sum(p[0] for p in parts)

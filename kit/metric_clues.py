@@ -17,8 +17,10 @@ from kit.health import kind_of
 NEAR = 3
 """Bins just before the incident whose median is the level to compare with: drift over hours is no news."""
 RELATIVE_FLOOR = 0.1
-ABSOLUTE_FLOOR = {"errors": 0.005, "latency": 0.001}
-"""The least noise a signal is taken to have: a tenth of its level, half a point of errors, a millisecond."""
+ABSOLUTE_FLOOR = {"errors": 0.005, "latency": 0.001, "utilization": 0.02}
+"""The least noise a signal is taken to have: a tenth of its level, half a point of errors, a millisecond, 2 % of a CPU."""
+BORROWED = 6
+"""So many bins' worth of noise is borrowed from the same signal of the other services: two bins tell no noise."""
 PEERS = 5
 """From so many services with the same signal on, a change that most of them share counts for less."""
 RISES = ("latency", "errors", "saturation")
@@ -63,7 +65,7 @@ def signal_changes(metrics: Any, *, baseline: Window, incident: Window) -> list[
     the incident (of the whole baseline where there are under 2), the noise the typical step between neighbouring bins:
     neither is spoilt by an earlier fault in the baseline. Signals without 2 baseline bins or 1 incident bin are absent.
     """
-    out = []
+    seen = []
     for signal, service, kind, time, value in _series(metrics):
         keep = np.isfinite(value)
         time, value = time[keep], value[keep]
@@ -75,13 +77,32 @@ def signal_changes(metrics: Any, *, baseline: Window, incident: Window) -> list[
         near = old[time[before] < _at(incident.start)][-NEAR:]
         level = float(np.median(near if len(near) >= 2 else old))
         step = 1.4826 * float(np.median(np.abs(np.diff(old)))) / np.sqrt(2)
-        noise = np.sqrt(step**2 + (RELATIVE_FLOOR * level) ** 2 + ABSOLUTE_FLOOR.get(kind, 0.0) ** 2)
-        now = float(np.median(new))
+        seen.append((workload(service), signal, kind, level, float(np.median(new)), step, len(old)))
+    common = _common_noise(seen)
+    out = []
+    for service, signal, kind, level, now, step, count in seen:
+        name = _name(signal)
+        borrowed = BORROWED if name in common else 0
+        variance = (count * step**2 + borrowed * (common.get(name, 0.0) * level) ** 2) / (count + borrowed)
+        floor = max(ABSOLUTE_FLOOR.get(kind, 0.0), ABSOLUTE_FLOOR["utilization"] if "cpu" in name else 0.0)
+        noise = float(np.sqrt(variance + (RELATIVE_FLOOR * level) ** 2 + floor**2))
         if noise <= 0:
             noise = max(abs(now - level) / 10, 1e-12)
-        name = signal.partition("/")[2] or signal
-        out.append(Change(workload(service), signal, name, kind, (now - level) / noise, level, now))
+        out.append(Change(service, signal, name, kind, (now - level) / noise, level, now))
     return out
+
+
+def _common_noise(seen: list[tuple[str, str, str, float, float, float, int]]) -> dict[str, float]:
+    """The usual noise of each signal as a share of its level, over the services that have it."""
+    shares: dict[str, list[float]] = {}
+    for _, signal, _, level, _, step, _ in seen:
+        if level:
+            shares.setdefault(_name(signal), []).append(step / abs(level))
+    return {name: float(np.median(values)) for name, values in shares.items() if len(values) >= PEERS}
+
+
+def _name(signal: str) -> str:
+    return signal.partition("/")[2] or signal
 
 
 def _usual(changes: list[Change]) -> dict[str, float]:

@@ -51,7 +51,7 @@ class MetricSignals:
         return [*self._one(key), *(r for other in self._beside(key) for r in self._one(other))]
 
     def _beside(self, key: str) -> list[str]:
-        """Failures that are counted beside a duration: of `a/http.client.b.duration.p99`, `a/http.client.b.failures.*`."""
+        """Failures counted beside a duration: for `a/http.client.b.duration.p99`, `a/http.client.b.failures.*`."""
         stem, found, _ = key.rpartition(".duration.")
         if not found or not key.endswith(("p99", "mean", "ratio")):
             return []

@@ -46,6 +46,7 @@ _PETSHOP = {
     ("requests", "Sum"): ("traffic", "requests", "delta", 1.0),
     ("availability", "Average"): ("errors", "errors", "ratio", -0.01),
 }
+_SYMPTOM = {"latency": "request.duration.mean", "availability": "errors.ratio"}
 _PATTERN = re.compile(r"-[0-9a-f]{8,10}-[0-9a-z]{5}$")
 
 
@@ -226,7 +227,8 @@ def _petshop(root: Path, entry: dict) -> Case:
     )
     graph = pd.read_csv(root / "dataset" / scenario / "graph.csv", index_col=0)
     edges = [(a, b) for a in graph.index for b in graph.columns if graph.at[a, b]]
-    path = pd.DataFrame(edges, columns=["caller", "callee"]).assign(kind="service", mode="sync")
+    path = pd.DataFrame(edges, columns=["caller", "callee"]).assign(mode="sync")
+    path["kind"] = path["callee"].map(_petshop_kind)
     baseline = Window.of(ill["time"].min(), quiet["time"].max() + pd.Timedelta(minutes=5))
     incident = Window.of(onset, ill["time"].max() + pd.Timedelta(minutes=5))
     target = entry["target"]
@@ -240,10 +242,17 @@ def _petshop(root: Path, entry: dict) -> Case:
         None,
         None,
         path,
-        target["node"],
+        f"{target['node']}/{_SYMPTOM[target['metric']]}",
         baseline,
         incident,
     )
+
+
+def _petshop_kind(node: str) -> str:
+    """PATH's kind of a node, from the type that the tracing service wrote behind its name."""
+    marks = {"elb.amazonaws.com": "lb", "_client": "client", "DynamoDB": "database", "Database": "database"}
+    marks |= {"SQS": "queue", "_remote": "third_party"}
+    return next((kind for mark, kind in marks.items() if mark in node), "service")
 
 
 @cache
