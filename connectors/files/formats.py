@@ -10,12 +10,15 @@ from connectors.errors import BadInput
 from connectors.files.stream import head
 
 FORMATS = (
-    "otlp_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds", "change_feeds",
+    "otlp_json", "jaeger_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds", "change_feeds",
     "json_lines", "openmetrics", "combined",
     "changes_csv", "text",
 )  # fmt: skip
 """One module each in this package; asked in this order, the more particular before the more general."""
 ALIASES = {
+    "jaeger": "jaeger_json",
+    "zipkin": "jaeger_json",
+    "zipkin_json": "jaeger_json",
     "apache": "combined",
     "common": "combined",
     "syslog": "text",

@@ -32,7 +32,14 @@ TABLES = ("SPANS", "LOGS", "METRICS")
 _KINDS = {0: None, 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _STATUSES = {0: "unset", 1: "ok", 2: "error"}
 _HEX = re.compile(r"[0-9a-fA-F]*")
-_ROOTS = (b'"resourceSpans"', b'"resourceLogs"', b'"resourceMetrics"', b'"resource_spans"', b'"scopeSpans"')
+_ROOTS = (
+    b'"resourceSpans"',
+    b'"resourceLogs"',
+    b'"resourceMetrics"',
+    b'"resource_spans"',
+    b'"scopeSpans"',
+    b'"batches"',
+)
 
 
 def sniff(head: bytes, name: str) -> bool:
@@ -92,9 +99,9 @@ def _exports(path: Path, faults: Faults, root: str) -> Iterator[tuple[dict[str, 
                 faults.bad(chunk.first_line + i, "the last line is half-written" if torn else "not JSON")
                 continue
             for one in found if isinstance(found, list) else [found]:
-                if isinstance(one, dict) and (root in one or old in one):
+                if (export := _root(one, root, old)) is not None:
                     good += 1
-                    yield {root: one.get(root) or one.get(old) or []}, chunk.first_line + i
+                    yield export, chunk.first_line + i
     if lines and not good:
         raise BadInput(f"{faults.path} holds no {root}: it is not an OTLP/JSON export of this kind.")
     if not lines and not faults.missing:
@@ -110,11 +117,22 @@ def _document(path: Path, faults: Faults, root: str, old: str) -> Iterator[tuple
             f"{faults.path} is not whole: its JSON document ends before it is closed, or is none; export it again."
         ) from None
     documents = found if isinstance(found, list) else [found]
-    good = [d for d in documents if isinstance(d, dict) and (root in d or old in d)]
+    good = [export for d in documents if (export := _root(d, root, old)) is not None]
     if not good:
         raise BadInput(f"{faults.path} holds no {root}: it is not an OTLP/JSON export of this kind.")
     for one in good:
-        yield {root: one.get(root) or one.get(old) or []}, 1
+        yield one, 1
+
+
+def _root(document: Any, root: str, old: str) -> dict[str, Any] | None:
+    """The export's list under one name; None when the document is no export of this kind. Tempo calls it batches."""
+    if not isinstance(document, dict):
+        return None
+    if root == "resourceSpans" and isinstance(document.get("trace"), dict):
+        document = document["trace"]
+    names = (root, old, "batches") if root == "resourceSpans" else (root, old)
+    found = next((document[name] for name in names if name in document), None)
+    return None if found is None else {root: found or []}
 
 
 def _json(line: bytes) -> Any:

@@ -115,6 +115,14 @@ def test_lines_and_one_indented_document_read_alike(tmp_path):
     assert rows(spans(tmp_path, text + b"\n")) == rows(spans(tmp_path, indented))
 
 
+def test_tempo_calls_them_batches(tmp_path):
+    text = export(span("0000000000000001"))
+    batches = {"batches": orjson.loads(text)["resourceSpans"]}
+    assert told(tmp_path, orjson.dumps(batches)) == "otlp_json"
+    for tempo in (batches, {"trace": orjson.loads(text)}):
+        assert rows(spans(tmp_path, orjson.dumps(tempo))) == rows(spans(tmp_path, text))
+
+
 def test_a_span_that_came_twice_is_counted_once_and_noted(tmp_path):
     text = export(span("0000000000000001"))
     reading = spans(tmp_path, text + b"\n" + text + b"\n")
