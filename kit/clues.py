@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +54,21 @@ def strongest(clues: Iterable[Clue]) -> dict[tuple[str, str], Clue]:
         if key not in best or clue.strength > best[key].strength:
             best[key] = clue
     return best
+
+
+def shared_gaps(gap: Mapping[tuple[str, str], tuple[float, str, float]]) -> list[Clue]:
+    """Whose fault is time lost between caller and callee? (strength, sentence, rise) per edge becomes clues.
+
+    What all callees of a caller share (the median) is put to the caller, what is above it to the callee.
+    """
+    out = []
+    for caller in sorted({a for a, _ in gap}):
+        mine = [g[0] for (a, _), g in gap.items() if a == caller]
+        common = float(np.median(mine)) if len(mine) >= 2 else 0.0
+        if common > 0:
+            why = f"waits longer on {sum(g > 0 for g in mine)} of {len(mine)} callees beyond what they account for"
+            out.append(Clue(caller, "self time", common, why, "calls to all its callees"))
+        for (a, callee), (strength, why, rise) in gap.items():
+            if a == caller and strength > common:
+                out.append(Clue(callee, "calls", strength - common, why, f"{caller} → {callee}", rise))
+    return out

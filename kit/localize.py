@@ -85,7 +85,7 @@ def localize(
     kinds = {workload(e["callee"]): e["kind"] for e in rows}
     clues: list[Clue] = []
     if metrics is not None:
-        clues += metric_clues(metrics, baseline=baseline, incident=incident)
+        clues += metric_clues(metrics, baseline=baseline, incident=incident, path=rows)
     if spans is not None:
         found, called = trace_clues(spans, baseline=baseline, incident=incident)
         clues += found

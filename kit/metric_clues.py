@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,15 @@ import pyarrow as pa
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.clues import Clue, workload
+from kit.clues import Clue, shared_gaps, sureness, workload
 from kit.health import kind_of
 
 NEAR = 3
 """Bins just before the incident whose median is the level to compare with: drift over hours is no news."""
 RELATIVE_FLOOR = 0.1
 ABSOLUTE_FLOOR = {"errors": 0.005, "latency": 0.001, "utilization": 0.02}
-"""The least noise a signal is taken to have: a tenth of its level, half a point of errors, a millisecond, 2 % of a CPU."""
+"""The least noise a signal is taken to have: a tenth of its level, half a point of errors, a millisecond,
+2 % of a CPU."""
 BORROWED = 6
 """So many bins' worth of noise is borrowed from the same signal of the other services: two bins tell no noise."""
 PEERS = 5
@@ -39,16 +41,24 @@ class Change:
     during: float
 
 
-def metric_clues(metrics: Any, *, baseline: Window, incident: Window) -> list[Clue]:
+def metric_clues(
+    metrics: Any, *, baseline: Window, incident: Window, path: Sequence[Mapping[str, Any]] = ()
+) -> list[Clue]:
     """Which signals of which service changed beyond their noise?
+
+    `path`: edges with their `leaves` and `arrives`. Latency that a caller measures on its calls speaks of the callee,
+    not of the caller: what it rose beyond the callee's own measure is a gap on the way.
 
     Only rises of latency, errors and saturation are clues; traffic counts in both directions. A change that most
     services show in the same signal is divided by the usual one: what everybody has, nobody began.
     """
     changes = signal_changes(metrics, baseline=baseline, incident=incident)
     usual = _usual(changes)
-    clues = []
+    clues = _gaps(changes, path)
+    outward = {signal for edge in path for signal in edge["leaves"]}
     for change in changes:
+        if change.signal in outward and change.kind == "latency":
+            continue
         size = max(change.z, 0.0) if change.kind in RISES else abs(change.z)
         strength = float(np.log1p(size / usual.get(change.name, 1.0))) / 2
         if strength > 0.2:
@@ -103,6 +113,25 @@ def _common_noise(seen: list[tuple[str, str, str, float, float, float, int]]) ->
 
 def _name(signal: str) -> str:
     return signal.partition("/")[2] or signal
+
+
+def _gaps(changes: list[Change], path: Sequence[Mapping[str, Any]]) -> list[Clue]:
+    """The time between both sides of each edge, in the statistic that both measure, before and during."""
+    known = {c.signal: c for c in changes if c.kind == "latency"}
+    gap: dict[tuple[str, str], tuple[float, str, float]] = {}
+    for edge in path:
+        ends = {stat: known[s] for s in edge["arrives"] if s in known and (stat := s.rpartition(".")[2])}
+        for signal in edge["leaves"]:
+            if (out := known.get(signal)) is None or (into := ends.get(signal.rpartition(".")[2])) is None:
+                continue
+            before, during = max(out.before - into.before, 0.0), max(out.during - into.during, 0.0)
+            floor = max(ABSOLUTE_FLOOR["latency"], RELATIVE_FLOOR * abs(out.before))
+            strength = max(float(np.log((during + floor) / (before + floor))), 0.0) * float(sureness(max(out.z, 0.0)))
+            pair = workload(edge["caller"]), workload(edge["callee"])
+            if strength >= gap.get(pair, (0.0, "", 0.0))[0]:
+                why = f"{pair[0]} waits {before:.3g} → {during:.3g} s beyond what {pair[1]} measures"
+                gap[pair] = strength, why, during - before
+    return shared_gaps(gap)
 
 
 def _usual(changes: list[Change]) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit.clues import Clue, sureness, workload
+from kit.clues import Clue, shared_gaps, sureness, workload
 from kit.spantree import covered_by_children, span_tree
 
 FEWEST = 4
@@ -95,17 +95,7 @@ def _calls(table: pd.DataFrame, floor: float) -> list[Clue]:
         why = f"{caller} waits {before * 1e3:.3g} → {after * 1e3:.3g} ms beyond what {callee} accounts for"
         if (caller, callee) not in gap or strength > gap[caller, callee][0]:
             gap[caller, callee] = strength, why, after - before
-    out = []
-    for caller in sorted({a for a, _ in gap}):
-        mine = sorted((g[0] for (a, _), g in gap.items() if a == caller), reverse=True)
-        common = float(np.median(mine)) if len(mine) >= 2 else 0.0
-        if common > 0:
-            why = f"waits longer on {sum(g > 0 for g in mine)} of {len(mine)} callees beyond what they account for"
-            out.append(Clue(caller, "self time", common, why, "calls to all its callees"))
-        for (a, callee), (strength, why, rise) in gap.items():
-            if a == caller and strength > common:
-                out.append(Clue(callee, "calls", strength - common, why, f"{caller} → {callee}", rise))
-    return out
+    return shared_gaps(gap)
 
 
 def _flow(table: pd.DataFrame) -> list[Clue]:

@@ -141,7 +141,29 @@ def _nezha_metrics(folder: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
                     }
                 )
             )
+    parts += _nezha_edges(folder / "source_50.csv", "calls") + _nezha_edges(folder / "destination_50.csv", "called")
     return pd.concat(parts, ignore_index=True), tuple(services)
+
+
+def _nezha_edges(file: Path, side: str) -> list[pd.DataFrame]:
+    """Median latency of each edge, as its caller (`calls`) or its callee (`called`) measures it."""
+    if not file.exists():
+        return []
+    frame = pd.read_csv(file)
+    time = pd.to_datetime(frame["timestamp"], unit="s", utc=True) - pd.Timedelta("60s")
+    out = []
+    for column in frame.columns[2:]:
+        caller, _, callee = column.partition("_")
+        service, other = (caller, callee) if side == "calls" else (callee, caller)
+        name = f"{side}.{other}.duration"
+        signal = f"{service}/{name}.p50"
+        out.append(
+            pd.DataFrame(
+                {"time": time, "signal": signal, "service": service, "kind": "latency", "name": name, "stat": "p50",
+                 "value": pd.to_numeric(frame[column], errors="coerce")}
+            )
+        )  # fmt: skip
+    return out
 
 
 def _nezha_path(folder: Path) -> pd.DataFrame | None:
@@ -150,7 +172,11 @@ def _nezha_path(folder: Path) -> pd.DataFrame | None:
         return None
     frame = pd.read_csv(file)
     frame = frame[~frame["Target"].str.contains(r"^\d+\.", regex=True) & (frame["Source"] != "loadgenerator")]
-    return pd.DataFrame({"caller": frame["Source"], "callee": frame["Target"], "kind": "service", "mode": "sync"})
+    path = pd.DataFrame({"caller": frame["Source"], "callee": frame["Target"], "kind": "service", "mode": "sync"})
+    pairs = list(zip(path["caller"], path["callee"], strict=True))
+    path["leaves"] = [[f"{a}/calls.{b}.duration.p50"] for a, b in pairs]
+    path["arrives"] = [[f"{b}/called.{a}.duration.p50"] for a, b in pairs]
+    return path
 
 
 def _minutes(root: Path, day: str, minutes: list[str], what: str, onset: pd.Timestamp) -> pd.DataFrame | None:

@@ -42,6 +42,33 @@ def test_elevated_with_no_elevated_dependency_comes_first():
     assert "mail" not in got["service"].tolist()
 
 
+def test_time_between_what_caller_and_callee_measure_accuses_the_callee():
+    edges = path(("web", "cart"), ("web", "mail"))
+    edges["leaves"] = [["web/calls.cart.duration.p50"], ["web/calls.mail.duration.p50"]]
+    edges["arrives"] = [["cart/called.web.duration.p50"], ["mail/called.web.duration.p50"]]
+    calm = {
+        "web/calls.cart.duration.p50": (0.01, 0.01), "web/calls.mail.duration.p50": (0.01, 0.01),
+        "cart/called.web.duration.p50": (0.009, 0.009), "mail/called.web.duration.p50": (0.009, 0.009),
+    }  # fmt: skip
+    assert localize(metrics=wide(**calm), path=edges, **WINDOWS).empty
+    slow_way = calm | {"web/calls.cart.duration.p50": (0.01, 0.5)}
+    assert first(localize(metrics=wide(**slow_way), path=edges, **WINDOWS)) == "cart"
+    both = slow_way | {"web/calls.mail.duration.p50": (0.01, 0.5)}
+    assert first(localize(metrics=wide(**both), path=edges, **WINDOWS)) == "web"
+
+
+def test_where_errors_are_the_symptom_latency_says_less():
+    clues = [Clue("a", "latency", 1.5, ""), Clue("b", "errors", 1.0, "")]
+    assert first(rank(clues, set(), symptom="web/requests.errors_ratio")) == "b"
+    assert first(rank(clues, set(), symptom="web/requests.duration.p99")) == "a"
+
+
+def test_a_load_balancer_shows_what_is_behind_it():
+    clues = [Clue("front", "latency", 1.5, ""), Clue("shop", "latency", 1.0, "")]
+    assert first(rank(clues, set(), kinds={"front": "lb"})) == "shop"
+    assert first(rank(clues, set())) == "front"
+
+
 def test_a_busy_processor_tells_the_service_from_its_callers():
     signals = {
         "web/requests.duration.p99": (0.3, 3.0), "cart/requests.duration.p99": (0.2, 2.9),
