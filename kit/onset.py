@@ -175,9 +175,11 @@ def _strongest_run(
     runs: list[tuple[float, segments.Change | None, int]] = []
     open_run: list[tuple[segments.Change | None, int, int]] = []
     for i, (lo, hi) in enumerate(pairwise(bounds)):
+        if hi <= lo:
+            continue
         away = float(np.median(values[lo:hi])) - normal
         mostly_baseline = bool(in_baseline[lo:hi].mean() > 0.5) and (in_baseline[lo:hi].sum() > in_baseline.sum() / 3)
-        departed = hi > lo and not mostly_baseline and abs(away) > DEPARTED * spread / np.sqrt(min(hi - lo, 4))
+        departed = not mostly_baseline and abs(away) > DEPARTED * spread / np.sqrt(min(hi - lo, 4))
         if departed:
             open_run.append((lasting[i - 1] if i else None, lo, hi))
         if open_run and (not departed or hi == len(values)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-OFTEN = 3.0
+OFTEN = 6.0
 """What the series' own tail expects more often than this in its whole length is a habit, not a change."""
+LONE_RATE = 1.5e-3
+"""Lone points are a habit at this many a point already: short series have few that are not."""
 LEAST_BLOCKS = 20
 _TOP = 0.1
 _SHAPES = np.linspace(0.02, 2.0, 100)

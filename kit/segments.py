@@ -271,7 +271,7 @@ def _describe(x: np.ndarray, clean: np.ndarray, at: int, p: float, lo: int, hi: 
     ramp = find_ramp(clean[lo:hi], k - lo)
     if ramp is not None:
         kind = "ramp"
-        k, earliest, latest = lo + ramp[0], ramp[1], ramp[2]
+        k, earliest, latest = lo + max(ramp[0], 1), max(ramp[1], 1), max(ramp[2], 1)
     return Change(k, lo + earliest, lo + latest, hi - 1, kind, "up" if size > 0 else "down", size, p)
 
 
@@ -354,7 +354,7 @@ def _spikes(x: np.ndarray, looks: Looks, row: int, taken: list[int]) -> list[Cha
     limit = noise.critical("lone", ALPHA * WEIGHTS["lone"], n=n, rho=float(looks.rho[row]))
     at = np.flatnonzero(scaled > limit)
     maxima, _ = rarity.block_maxima(size, 4)
-    at = at[rarity.expected_count(maxima, size[at]) <= rarity.OFTEN]
+    at = at[rarity.expected_count(maxima, size[at]) <= min(rarity.OFTEN, rarity.LONE_RATE * n)]
     p = noise.chance("lone", scaled[at], n=n, rho=np.full(len(at), float(looks.rho[row]))) / WEIGHTS["lone"]
     for i, q in zip(at.tolist(), np.minimum(p, 1.0).tolist(), strict=True):
         if any(abs(i - k) <= 1 for k in taken):
