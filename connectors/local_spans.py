@@ -168,7 +168,7 @@ def _edges(spans: pa.Table) -> pa.Table:
     for a, b, at in zip(service[parent], service[child], measured, strict=True):
         rows.setdefault((a, b, "parent_child"), []).append(at)
     for a, b, at in zip(service[outward], peer[outward], outward, strict=True):
-        rows.setdefault((a, b, "peer"), []).append(at)
+        rows.setdefault((a, b, "peer"), []).append(int(at))
     total = len(np.unique(traces))
     found = []
     for (caller, callee, method), members in sorted(rows.items()):
