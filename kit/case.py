@@ -45,8 +45,9 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     """Which case stands in this folder?
 
     A recorded sample (it has a `MANIFEST.sha256`) is read-only: it is copied to `cases/<id>` first. `offline` answers
-    only from what is recorded; `refresh` asks the sources again. Raises `BadCase` with one sentence when the folder is
-    not a case or its `incident.toml` is not whole.
+    only from what is recorded; `refresh` asks the sources again. Opened again in the same process while none of its
+    files was changed, it is the same case, so that a walk computes each step once. Raises `BadCase` with one sentence
+    when the folder is not a case or its `incident.toml` is not whole.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -56,7 +57,22 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     incident = read_incident(folder)
     if (folder / "MANIFEST.sha256").exists():
         folder = working_copy(folder, folder.resolve().parent.parent / "cases" / incident.id)
-    return Case(folder.resolve(), offline=offline, refresh=refresh)
+    folder = folder.resolve()
+    state = (folder, offline, _written(folder))
+    if refresh or not _OPEN or _OPEN[0][0] != state:
+        _OPEN[:] = [(state, Case(folder, offline=offline, refresh=refresh))]
+    return _OPEN[0][1]
+
+
+_OPEN: list[tuple[Any, Case]] = []
+"""The case that was opened last, and the state of its files then."""
+
+
+def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """When was each file that people write last changed? Not what the kit itself writes."""
+    files = [*folder.glob("*.toml"), folder / "timeline.jsonl", *(p for p in folder.glob("raw/**/*") if p.is_file())]
+    stats = [(p, p.stat()) for p in sorted(files) if p.exists()]
+    return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in stats)
 
 
 def working_copy(sample: Path, to: Path) -> Path:
@@ -394,7 +410,8 @@ class Case:
     def record(self, result: Result | None, *, rests_on: Iterable[Answer | str]) -> Result | None:
         """Write what a result contributes to the findings, with the answers it rests on; gives the result back.
 
-        None, the answer of a step that had nothing to answer, is not recorded. Raises `NoEvidence` when it rests on nothing. An earlier record of the same kind of result is replaced.
+        None, the answer of a step that had nothing to answer, is not recorded. Raises `NoEvidence` when it rests on
+        nothing. An earlier record of the same kind of result is replaced.
         """
         if result is None:
             return None

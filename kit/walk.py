@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from connectors.durable import write_whole
 from kit.errors import BadCase, KitError
 
@@ -52,13 +54,13 @@ def run_in_process(
     with the notebook and cell named.
     """
     for path in notebooks if notebooks is not None else _walk_files(shipped_notebooks()):
-        notebook = _read(path)
         names: dict[str, Any] = {"__name__": "__main__"}
-        cells = [c for c in notebook.cells if c.cell_type == "code"]
-        for number, cell in enumerate(cells):
+        cells = _code_cells(path)
+        for number, (source, tags) in enumerate(cells):
             if progress:
                 progress(Step(path.stem, number, len(cells)))
-            _run_cell(_source(cell, case_path), names, where=f"{path.stem}, code cell {number + 1}")
+            code = _with_case(source, case_path) if "parameters" in tags else source
+            _run_cell(code, names, where=f"{path.stem}, code cell {number + 1}")
         if progress:
             progress(Step(path.stem, len(cells), len(cells)))
 
@@ -68,8 +70,8 @@ def run_through_kernel(
 ) -> list[Path]:
     """Execute the walk in one Jupyter kernel and write the executed notebooks to `out`.
 
-    Returns their paths. A cell that fails raises `BadCase` with the notebook and the error's own sentence; the notebooks
-    executed so far, and the failing one with its traceback, are kept.
+    Returns their paths. A cell that fails raises `BadCase` with the notebook and the error's own sentence; the
+    notebooks executed so far, and the failing one with its traceback, are kept.
     """
     from jupyter_client.manager import KernelManager
     from nbclient import NotebookClient
@@ -147,15 +149,27 @@ def _write(notebook: Any, path: Path) -> None:
     write_whole(path, nbformat.writes(copy.deepcopy(notebook)) + "\n")
 
 
+def _code_cells(path: Path) -> list[tuple[str, list[str]]]:
+    """The code cells of a notebook and their tags, read without the libraries that a kernel needs."""
+    try:
+        cells = orjson.loads(path.read_bytes())["cells"]
+    except (OSError, orjson.JSONDecodeError, KeyError) as error:
+        raise BadCase(f"{path} is not a notebook ({error}): restore it.") from None
+    return [
+        ("".join(c["source"]), c.get("metadata", {}).get("tags", [])) for c in cells if c.get("cell_type") == "code"
+    ]
+
+
 def _source(cell: Any, case_path: Path | str) -> str:
     """The cell's code; the one tagged `parameters` gets the path of the case, as a literal."""
-    if "parameters" not in cell.metadata.get("tags", []):
-        return cell.source
-    lines = [
+    return _with_case(cell.source, case_path) if "parameters" in cell.metadata.get("tags", []) else cell.source
+
+
+def _with_case(source: str, case_path: Path | str) -> str:
+    return "\n".join(
         f"case_path = {str(case_path)!r}" if line.split("=")[0].strip() == "case_path" else line
-        for line in cell.source.splitlines()
-    ]
-    return "\n".join(lines)
+        for line in source.splitlines()
+    )
 
 
 def _run_cell(source: str, names: dict[str, Any], *, where: str) -> None:

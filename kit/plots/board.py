@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.plots.chart import Chart
-from kit.plots.theme import BAD, GREY, HARM, local, plain, styled
+from kit.plots.theme import BAD, GREY, HARM, local, plain, shade, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,36 +39,36 @@ def signal_board(
     times = local(wide.index, zone)
     left, right = local(list(incident), zone)
     cells = {(row.service, row.kind): row for row in board.itertuples(index=False)}
-    for r, service in enumerate(order, start=1):
-        for c, kind in enumerate(_KINDS, start=1):
+    traces, shapes, marks = [], [], list(figure.layout.annotations)
+    layout: dict[str, Any] = {}
+    for r, service in enumerate(order):
+        for c, kind in enumerate(_KINDS):
+            n = r * 4 + c + 1
+            axis = str(n) if n > 1 else ""
             cell = cells.get((service, kind))
             known = cell is not None and isinstance(cell.signal, str) and cell.signal in wide.columns
-            if not known:
-                figure.add_trace(go.Scatter(x=[], y=[], showlegend=False), row=r, col=c)
-                figure.add_annotation(
-                    text="no data", showarrow=False, row=r, col=c, x=0.5, y=0.5, xref="x domain", yref="y domain",
-                    font={"color": GREY},
-                )  # fmt: skip
-                figure.update_xaxes(visible=False, row=r, col=c)
-                figure.update_yaxes(visible=False, row=r, col=c)
+            place = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "showarrow": False}
+            if not known or cell is None:
+                marks.append({**place, "text": "no data", "x": 0.5, "y": 0.5, "font": {"color": GREY}})
+                layout[f"xaxis{axis}"] = layout[f"yaxis{axis}"] = {"visible": False}
                 continue
             moved = cell.direction in ("up", "down")
-            figure.add_trace(
+            traces.append(
                 go.Scatter(
                     x=times, y=wide[cell.signal].to_numpy(dtype=float), mode="lines", connectgaps=False,
-                    showlegend=False,
+                    showlegend=False, xaxis=f"x{axis}", yaxis=f"y{axis}",
                     line={"color": BAD if moved else GREY, "width": 1.8 if moved else 1.2},
                     hovertemplate=plain(cell.signal) + "<br>%{x|%H:%M:%S}  %{y:.4g}<extra></extra>",
-                ),
-                row=r, col=c,
+                )
             )  # fmt: skip
-            figure.add_annotation(
-                text=_ARROWS.get(str(cell.direction), "?"), showarrow=False, row=r, col=c, x=0.02, y=0.95,
-                xref="x domain", yref="y domain", font={"size": 14, "color": BAD if moved else GREY},
-            )  # fmt: skip
-            figure.add_vrect(x0=left, x1=right, fillcolor=HARM, line_width=0, row=r, col=c)
-            figure.update_yaxes(rangemode="tozero", nticks=3, row=r, col=c)
-            figure.update_xaxes(nticks=4, tickformat="%H:%M", row=r, col=c)
+            arrow = _ARROWS.get(str(cell.direction), "?")
+            marks.append({**place, "text": arrow, "x": 0.02, "y": 0.95,
+                          "font": {"size": 14, "color": BAD if moved else GREY}})  # fmt: skip
+            shapes += shade(left, right, axes=n, row=n, colour=HARM)
+            layout[f"yaxis{axis}"] = {"rangemode": "tozero", "nticks": 3}
+            layout[f"xaxis{axis}"] = {"nticks": 4, "tickformat": "%H:%M"}
+    figure.add_traces(traces)
+    figure.update_layout(shapes=shapes, annotations=marks, **layout)
     styled(figure, title=title, height=120 + 105 * max(len(order), 1))
     figure.update_layout(margin={"t": 84, "r": 70})
     shown = ["service", "kind", "direction", "before", "after", "onset", "signal"]

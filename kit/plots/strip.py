@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.plots.chart import Chart
-from kit.plots.theme import BAD, BLUE, CHANGE_SYMBOLS, HARM, ORANGE, PURPLE, local, plain, styled
+from kit.plots.theme import BAD, BLUE, CHANGE_SYMBOLS, HARM, ORANGE, PURPLE, local, plain, shade, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,18 +51,28 @@ def incident_strip(
     if with_changes:
         assert changes is not None
         _change_lane(figure, changes, row=rows, zone=zone)
+    shapes, labels = [], []
+    if with_changes:
+        assert changes is not None
+        shapes += _change_lines(changes, axes=rows, zone=zone)
     if onset is not None:
         end = recovered[0] if recovered is not None else (until or symptom.index.max())
         left, right = local([onset[0], end], zone)
-        figure.add_vrect(x0=left, x1=right, fillcolor=HARM, line_width=0)
         first, last = local(list(onset), zone)
-        figure.add_vrect(x0=first, x1=last, fillcolor="rgba(213,94,0,0.35)", line_width=0)
-        _label(figure, left, "users hurt")
+        shapes += shade(left, right, axes=rows, colour=HARM)
+        shapes += shade(first, last, axes=rows, colour="rgba(213,94,0,0.35)")
+        labels.append((left, "users hurt"))
     if until is not None:
         edge, last = local([until, symptom.index.max()], zone)
         if edge < last:
-            figure.add_vrect(x0=edge, x1=last, fillcolor="rgba(128,128,128,0.25)", line_width=0)
-            _label(figure, edge, "not complete yet")
+            shapes += shade(edge, last, axes=rows, colour="rgba(128,128,128,0.25)")
+            labels.append((edge, "not complete yet"))
+    annotations = [
+        {"x": at, "y": 1.0, "xref": "x", "yref": "y domain", "xanchor": "left", "yanchor": "bottom", "text": text,
+         "showarrow": False, "font": {"size": 11}}
+        for at, text in labels
+    ]  # fmt: skip
+    figure.update_layout(shapes=shapes, annotations=annotations)
     styled(figure, title=title, height=120 + 110 * rows, zone=zone)
     figure.update_layout(showlegend=False)
     table = symptom[columns].rename_axis("time (UTC)").reset_index()
@@ -70,13 +80,6 @@ def incident_strip(
         listed = changes[["time", "kind", "service", "summary"]].astype({"time": "object"})
         table = pd.concat([listed.rename(columns={"time": "time (UTC)"}), table.astype({"time (UTC)": "object"})])
     return Chart(title, figure, table, description="the symptom over time with every change drawn beside it")
-
-
-def _label(figure: go.Figure, at: object, text: str) -> None:
-    figure.add_annotation(
-        x=at, y=1.0, yref="y domain", xanchor="left", yanchor="bottom", showarrow=False, text=text, font={"size": 11},
-        row=1, col=1,
-    )  # fmt: skip
 
 
 def _change_lane(figure: go.Figure, changes: pd.DataFrame, *, row: int, zone: str) -> None:
@@ -115,5 +118,13 @@ def _change_lane(figure: go.Figure, changes: pd.DataFrame, *, row: int, zone: st
     figure.update_yaxes(
         title_text="changes", showticklabels=False, range=[-0.7, 2.7], showgrid=False, zeroline=False, row=row, col=1
     )
-    for start in starts:
-        figure.add_vline(x=start, line={"color": PURPLE, "width": 1, "dash": "dot"}, opacity=0.6)
+
+
+def _change_lines(changes: pd.DataFrame, *, axes: int, zone: str) -> list[dict[str, Any]]:
+    line = {"color": PURPLE, "width": 1, "dash": "dot"}
+    return [
+        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "xref": f"x{n if n > 1 else ''}",
+         "yref": f"y{n if n > 1 else ''} domain", "line": line, "opacity": 0.6}
+        for at in local(changes["time"], zone)
+        for n in range(1, axes + 1)
+    ]  # fmt: skip

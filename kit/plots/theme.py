@@ -64,3 +64,18 @@ def local(times: Any, zone: str) -> Any:
 
     index = pd.DatetimeIndex(pd.to_datetime(times, utc=True))
     return index.tz_convert(zone).tz_localize(None).to_numpy(dtype="datetime64[ms]")
+
+
+def shade(x0: Any, x1: Any, *, axes: int, colour: str, row: int | None = None) -> list[dict[str, Any]]:
+    """A shaded stretch of time on each of so many stacked axes (or on one), as shapes to be laid out in one go.
+
+    The figure's own `add_vrect` lays out the whole figure again for each of them, which takes seconds for a board.
+    """
+    wanted = range(1, axes + 1) if row is None else (row,)
+    return [
+        {
+            "type": "rect", "x0": x0, "x1": x1, "y0": 0, "y1": 1, "xref": f"x{n if n > 1 else ''}",
+            "yref": f"y{n if n > 1 else ''} domain", "fillcolor": colour, "line": {"width": 0}, "layer": "below",
+        }
+        for n in wanted
+    ]  # fmt: skip
