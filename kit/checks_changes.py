@@ -24,6 +24,8 @@ ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "
 PASSING = frozenset({"job", "traffic", "disk"})
 """Kinds that end by themselves."""
 SAME_ACTION_S = 2.0
+SETTLING_S = 30.0
+"""An action this shortly before may still be what brought the recovery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def recovers_after(
         return no_data(back.reason + ".", evidence=ids)
     if back is None or (back.earliest - done).total_seconds() > within_s:
         return _unrecovered(facts, windows, row, ids, within_s=within_s, change=change, loop=loop, signal=signal)
-    lag = max((back.latest - row.time).total_seconds(), 30.0)
+    lag = max((back.latest - row.time).total_seconds(), SETTLING_S)
     others = _other_actions(facts, row, Window(row.time - timedelta(seconds=lag), back.latest))
     if others:
         return no_data(
@@ -230,6 +232,10 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
     if back is not None and (back.earliest - row.until).total_seconds() <= within_s:
+        others = _actions(facts, Window(row.until - timedelta(seconds=SETTLING_S), back.latest), but=row)
+        if others:
+            names = ", ".join(_name(g[0]) for g in others)
+            return no_data(f"{signal} recovered when {change} ended and also after {names}: inseparable.", evidence=ids)
         return Outcome(HELD, f"{signal} was out of its range only while {change} ran.", {}, ids)
     if windows.complete_until < row.until + timedelta(seconds=within_s):
         return no_data(f"The lag after {change} is not over in the data.", evidence=ids)

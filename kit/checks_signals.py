@@ -7,10 +7,11 @@ A signal is `service/name.stat`, a pattern with `*` (any that fits; for *flat*: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import numpy as np
 
-from connectors.window import iso
+from connectors.window import Window, iso
 from kit.checks import FAILED, HELD, NO_DATA, Outcome, check, no_data
 from kit.facts import Facts, Instant, Track, Windows, tracks
 from kit.shift import TooLittle, departure, shift
@@ -54,11 +55,11 @@ def saturates(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, 
 
 
 @check(about=["first", "then"], claim="in this order", cost=2.0)
-def precedes(facts: Facts, windows: Windows, *, first: str, then: str) -> Outcome:
+def precedes(facts: Facts, windows: Windows, *, first: str, then: str, slack_s: float = 0.0) -> Outcome:
     """Did `first` leave its usual range before `then` did?
 
-    Held when its interval lies wholly before; failed when wholly after, or when `then` left and `first` never did.
-    Intervals that overlap cannot be ordered: no data, and a finer step might tell.
+    Held when its interval lies wholly before; failed when wholly after by more than `slack_s` (what two sources may
+    differ by), or when `then` left and `first` never did. Intervals that overlap cannot be ordered: no data.
     """
     found = _two(facts, first, then)
     if isinstance(found, Outcome):
@@ -77,11 +78,11 @@ def precedes(facts: Facts, windows: Windows, *, first: str, then: str) -> Outcom
     text = f"{one.key} left its range by {iso(started.latest)}, {other.key} not before {iso(ended.earliest)}"
     if started.latest <= ended.earliest:
         return Outcome(HELD, f"{text}: first.", {"lead_s": lead}, ids)
-    if started.earliest >= ended.latest:
+    if (started.earliest - ended.latest).total_seconds() >= slack_s:
         return Outcome(
             FAILED, f"{one.key} followed {other.key}: it left its range after {iso(started.earliest)}.", {}, ids
         )
-    return Outcome(NO_DATA, f"{one.key} and {other.key} left their ranges within one step: order unknown.", {}, ids)
+    return Outcome(NO_DATA, f"{one.key} and {other.key} left their ranges too close together: order unknown.", {}, ids)
 
 
 @check(about=["signals"], claim="only one sees it", cost=2.0)
@@ -128,6 +129,36 @@ def drops_repeatedly(facts: Facts, windows: Windows, *, signal: str, times: int 
         )
 
     return _any_of(facts, signal, drops)
+
+
+@check(about=["dose", "response"], claim="follows", cost=2.0)
+def follows_dose(facts: Facts, windows: Windows, *, dose: str, response: str, at_least: float = 0.5) -> Outcome:
+    """Is there more of the response where there is more of the dose?
+
+    Rank correlation over the incident and as long before it, against circular shifts of one of both. Held at `at_least`
+    or more with p ≤ .05 and a 99 % lower bound above zero; failed when the upper bound stays below it; a dose that does
+    not vary is no data.
+    """
+    from kit.correlation import dose_response
+
+    found = _two(facts, dose, response)
+    if isinstance(found, Outcome):
+        return found
+    one, other = found
+    ids = tuple(dict.fromkeys((*one.evidence, *other.evidence)))
+    start = max(windows.whole.start, windows.incident.start - timedelta(seconds=windows.incident.seconds))
+    span = Window(start, windows.incident.end)
+    known = dose_response(
+        one.within(span, until=windows.complete_until), other.within(span, until=windows.complete_until)
+    )
+    if known is None:
+        return no_data(f"{dose} and {response} have too few bins in common, or do not vary.", evidence=ids)
+    numbers = {"rho": known.rho, "low": known.low, "high": known.high, "p": known.p}
+    if known.rho >= at_least and known.p <= 0.05 and known.low > 0:
+        return Outcome(HELD, f"{response} follows {dose} (rank correlation {known.rho:.2f}).", numbers, ids)
+    if known.high < at_least:
+        return Outcome(FAILED, f"{response} does not follow {dose} (rank correlation {known.rho:.2f}).", numbers, ids)
+    return no_data(f"Whether {response} follows {dose} cannot be told ({known.rho:.2f}).", evidence=ids)
 
 
 def _moved(track: Track, windows: Windows, *, sign: int, by: float, at_least: float) -> Outcome:

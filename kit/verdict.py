@@ -300,12 +300,17 @@ def _discriminating(tested: Sequence[Tried], rivals: Sequence[Sequence[Tried]]) 
         if not t.supports or t.prediction.kind in SILENT:
             continue
         for rival in rivals:
-            if any(r.refutes and r.prediction.kind in ("timing", "scope") for r in rival):
+            if any(r.refutes and _misplaced(r.prediction) for r in rival):
                 continue
             if any(r.refutes and r.prediction.subject == t.prediction.subject for r in rival):
                 telling.append(t)
                 break
     return telling
+
+
+def _misplaced(prediction: Prediction) -> bool:
+    """Does its failure say that a change was never a candidate: out of time, or nowhere near?"""
+    return prediction.kind in ("timing", "scope") and "change" in find_check(prediction.check).about
 
 
 def _lacking(

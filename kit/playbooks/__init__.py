@@ -19,7 +19,7 @@ from kit.checks import find_check, validate
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
 _KEYS = {
     "name", "failure", "title", "through", "action", "triggers", "lag_s", "rivals", "restart_cures", "removes",
-    "question", "look_at", "prediction", "link", "lever", "statement",
+    "question", "look_at", "prediction", "link", "lever", "statement", "callers",
 }  # fmt: skip
 _PREDICTION_KEYS = {"text", "kind", "check", "arguments", "control", "when", "bound", "unbound"}
 _LINK_KEYS = {"from", "to", "text", "prediction"}
@@ -47,7 +47,8 @@ class Playbook:
     """What one class of failure predicts. Templates: `predictions` and `links` hold placeholders until they are bound.
 
     `triggers` are the kinds of change that can begin it, `lag_s` how long after such a change it may show, `rivals` the
-    playbooks that explain the same signals otherwise, `removes` what would remove the class.
+    playbooks that explain the same signals otherwise, `removes` what would remove the class. `callers`: a change of
+    whoever calls the failing place can begin it, too, by what it sends.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Playbook:
     lag_s: float = 300.0
     rivals: tuple[str, ...] = ()
     restart_cures: bool = False
+    callers: bool = False
     removes: tuple[str, ...] = ()
     question: str = ""
     look_at: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def read_playbook(text: str, *, where: str) -> Playbook:
         lag_s=float(record.get("lag_s", 300)),
         rivals=tuple(record.get("rivals", ())),
         restart_cures=bool(record.get("restart_cures", False)),
+        callers=bool(record.get("callers", False)),
         removes=tuple(record.get("removes", ())),
         question=record.get("question", ""),
         look_at=tuple(record.get("look_at", ())),

@@ -16,7 +16,8 @@ from kit.checks_changes import PASSING, Change
 from kit.facts import Facts
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
 from kit.playbooks import PLACEHOLDER, Playbook, common_playbook, load_playbooks
-from kit.playbooks.situation import FALLBACK, NEEDS, Situation
+from kit.playbooks.situation import Situation
+from kit.playbooks.words import FALLBACK, NEEDS
 
 NEAR_S = 1800.0
 SLOW_KINDS = frozenset({"certificate", "disk", "job", "traffic"})
@@ -35,9 +36,10 @@ def seed_hypotheses(
     """Which hypotheses should be put up, each with its predictions bound to this incident?
 
     `diagnosis` has a `name` (a class of failure) or is one; `suspects` has `to_frame()` or is a frame with ref, rank,
-    relation. Every suspect near the onset becomes "the change did it, through the class's
-    mechanism"; then come at most `limit` rivals: always *measurement artefact*, *something not observed* and *CPU*,
-    then the class's own. Without a playbook for the class the changes stand without a mechanism; none is confirmed.
+    relation. Every suspect near the onset becomes "the change did it, through the class's mechanism"; then come the
+    class without a recorded change, and at most `limit` rivals: always *measurement artefact*, *something not observed*
+    and *CPU*, then the class's own. Without a playbook for the class the changes stand without a mechanism; none is
+    confirmed.
     """
     books = load_playbooks() if playbooks is None else playbooks
     name = diagnosis if isinstance(diagnosis, str) else str(getattr(diagnosis, "name", "unclassified"))
@@ -47,8 +49,7 @@ def seed_hypotheses(
     for book in mine:
         fitting = [row for row in near if row.kind in book.triggers]
         found += [_of_change(book, row, situation) for row in fitting]
-        if not fitting:
-            found.append(_of_class(book, situation))
+        found.append(_of_class(book, situation, unrecorded=bool(fitting)))
     covered = {h.change for h in found}
     found += [_of_change(None, row, situation) for row in near if _handle(row, situation) not in covered]
     rivals = [_of_class(common_playbook(n), situation) for n in ("artefact", "unobserved", "cpu")]
@@ -142,10 +143,11 @@ def _of_change(book: Playbook | None, row: Change, situation: Situation) -> Hypo
     )
 
 
-def _of_class(book: Playbook, situation: Situation) -> Hypothesis:
+def _of_class(book: Playbook, situation: Situation, *, unrecorded: bool = False) -> Hypothesis:
     """The class on its own, with no change named: a rival, or all there is when no change came before."""
     words = {**situation.words, "lag_s": book.lag_s, "lag_words": _lag(book.lag_s)}
     says = book.statement or f"{book.title}: {book.through}"
+    says += "; no recorded change began it" if unrecorded else ""
     return Hypothesis(
         statement=_say(says, words),
         predictions=_predictions(book.predictions, words),
@@ -168,8 +170,13 @@ def _words_of(row: Change, situation: Situation, book: Playbook | None) -> dict[
         "change.summary": row.summary,
         "change.time": row.time.isoformat(),
     }
+    if (book is None or book.callers) and "reach_callers" in words:
+        words["reach"] = words["reach_callers"]
     optional = {"change.service": row.service, "change.before": row.before, "change.after": row.after}
     words |= {k: v for k, v in optional.items() if v}
+    version = _version(row, situation.words.get("versions", ()))
+    if version is not None:
+        words["change.version"] = version
     if row.kind == "traffic":
         words["change_or_traffic"] = words["change.ref"]
     back = _reversal(row, situation)
@@ -180,6 +187,12 @@ def _words_of(row: Change, situation: Situation, book: Playbook | None) -> dict[
             "reversal.kind": back.kind,
         }
     return words
+
+
+def _version(row: Change, seen: Sequence[str]) -> str | None:
+    """Which version in the logs is the one this change brought? The longest that its `after` names as a whole word."""
+    named = [v for v in seen if re.search(rf"(?<![\w.]){re.escape(v)}(?![\w.]|-\d)", row.after)]
+    return max(named, key=len, default=None)
 
 
 def _predictions(templates: Iterable[Mapping[str, Any]], words: Mapping[str, Any]) -> tuple[Prediction, ...]:
@@ -228,34 +241,34 @@ def _say(template: str, words: Mapping[str, Any]) -> str:
 
 
 def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation) -> tuple[Hypothesis, ...]:
-    """Give each rival its word on the first change's reversal: undoing that would not have ended it.
+    """Give each rival its word on what ended the harm by the first change's account: for the rival it would not have.
 
-    Not where the reversal is a restart as well and the rival is one that a restart cures, or a change of that service.
+    Not where that was a restart as well and the rival is one that a restart cures, or a change of that service.
     """
     main = next((h for h in hypotheses if h.change), None)
     row = _row_of(main.change, situation) if main is not None else None
-    undone = next((p for p in main.predictions if p.check == "recovers_after"), None) if main is not None else None
-    back = _reversal(row, situation) if row is not None else None
-    if undone is None or row is None or back is None:
+    if main is None or row is None:
         return tuple(hypotheses)
-    restarts = back.kind in RESTARTING or row.kind in RESTARTING
-    given = []
-    for h in hypotheses:
-        own = _row_of(h.change, situation)
-        same = own is not None and own.service == back.service
-        if h.change == (main.change if main else None) or (restarts and (h.restart_cures or same)):
-            given.append(h)
+    ended = [p for p in main.predictions if p.check in ("recovers_after", "lasts_as_long_as")]
+    return tuple(h if h.change == main.change else _doubting(h, ended, row, situation) for h in hypotheses)
+
+
+def _doubting(h: Hypothesis, ended: Sequence[Prediction], row: Change, situation: Situation) -> Hypothesis:
+    own = _row_of(h.change, situation)
+    doubts = []
+    for p in ended:
+        action = _row_of(p.arguments.get("reversal") or p.arguments.get("change"), situation)
+        if action is None or any((q.check, q.arguments) == (p.check, p.arguments) for q in h.predictions):
             continue
-        idle = Prediction(
-            f"undoing {row.ref or row.summary} would not end it", "recovers_after", undone.arguments, "must-not"
-        )
-        given.append(_added(h, idle))
-    return tuple(given)
+        restarts = action.kind in RESTARTING or (p.check == "recovers_after" and row.kind in RESTARTING)
+        if not (restarts and (h.restart_cures or (own is not None and own.service == action.service))):
+            doubts.append(Prediction(f"not so: {p.text}", p.check, p.arguments, "must-not"))
+    return _added(h, doubts) if doubts else h
 
 
-def _added(h: Hypothesis, prediction: Prediction) -> Hypothesis:
+def _added(h: Hypothesis, predictions: Sequence[Prediction]) -> Hypothesis:
     return Hypothesis(
-        h.statement, h.change, (*h.predictions, prediction), h.mechanism, h.failure, h.role, h.restart_cures, h.id
+        h.statement, h.change, (*h.predictions, *predictions), h.mechanism, h.failure, h.role, h.restart_cures, h.id
     )
 
 

@@ -7,70 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.errors import ConnectorError
 from kit.checks_changes import ACTIONS, Change, change_rows
-from kit.facts import Facts, Track, service_of
-
-WORDS: Mapping[str, tuple[str, ...]] = {
-    "pool": (
-        r"pool.*(ratio|usage|utili[sz]ation)",
-        r"connection.*(ratio|usage|utili[sz]ation)",
-        r"pool.*(in_use|used|busy)",
-    ),
-    "cpu": (r"cpu.*(ratio|usage|utili[sz]ation)", r"cpu"),
-    "memory": (r"memory.*(ratio|usage|utili[sz]ation)", r"(memory|rss|heap)"),
-    "disk": (r"(disk|filesystem|volume|tmpfs).*(ratio|usage|utili[sz]ation)", r"(disk|filesystem|volume)"),
-    "queue": (r"queue.*(depth|length|size|messages|ratio)", r"(queue|backlog|lag|pending)"),
-    "delay": (r"(queue|job|worker|message).*(delay|age|wait|latency|duration)",),
-    "attempts": (r"(attempt|retr(y|ies))",),
-    "restarts": (r"(restart|start_time|uptime)",),
-}
-"""Kinds of signal by what their name says, the best first."""
-
-NEEDS: Mapping[str, str] = {
-    "pool": "how full {service}'s connection pool is",
-    "cpu": "the CPU use of {service}",
-    "memory": "the memory use of {service}",
-    "disk": "how full {service}'s disk is",
-    "queue": "the depth of the queue",
-    "delay": "how long work waits in the queue",
-    "attempts": "attempts per request",
-    "squeezed": "a saturation signal of {service}",
-    "callee": "which dependency {service} waits for",
-    "callee_latency": "how long {service} waits for {callee}",
-    "service_errors": "the error ratio of {service} itself",
-    "statement": "the slow statement by name, from {callee}'s slow-query log",
-    "traffic": "requests counted at {entry}",
-    "independent": "two independent measurements of the harm",
-    "requests_log": "a request log that names the field",
-    "failed": "which requests count as failed",
-}
-"""What has to be collected where a placeholder cannot be filled."""
-
-FALLBACK: Mapping[str, str] = {
-    "statement": "a statement",
-    "route": "the failing route",
-    "callee": "its dependency",
-    "service": "the failing service",
-    "entry": "the entry",
-    "change.ref": "an unrecorded change",
-    "change.after": "the new version",
-    "symptom_words": "failing and slow requests",
-    "squeezed": "its scarcest resource",
-    "pool": "the connection pool",
-    "queue": "the queue",
-    "location": "one place",
-    "client": "one client",
-    "traffic": "traffic",
-}
-"""How a sentence speaks of what is not known."""
-
-POOL_WORDS = " OR ".join(
-    f"has(message, '{w}')"
-    for w in (
-        "pool timeout", "PoolTimeout", "pool exhausted", "QueuePool limit", "get a connection", "acquire connection",
-        "connection from the pool", "waiting for a connection", "too many clients", "remaining connection slots",
-    )
-)  # fmt: skip
+from kit.errors import KitError
+from kit.facts import Facts, service_of, tracks
+from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grown_value, standing_out, values_seen
+from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,53 +52,76 @@ def describe_situation(
     keys = facts.signals()
     service, callee = _cut(between, entry)
     edges = _edges(path)
+    kinds = {e["callee"]: e.get("kind") for e in edges}
+    ill = callee if callee is not None and kinds.get(callee, "service") in ("service", "worker") else service
     symptom = symptom or _symptom(facts, entry)
+    log = requests_log or entry
     words: dict[str, Any] = {
         "entry": entry,
         "service": service,
         "callee": callee,
+        "ill": ill,
         "symptom": symptom,
         "symptom_words": _symptom_words(symptom, entry),
         "symptom_floor": 0.005 if symptom and "ratio" in symptom else 0.0,
         "traffic": _first(keys, entry, (r"requests\.count$", r"requests?.*(rate|count|delta)$")),
-        "service_errors": _first(keys, service, (r"errors?.*ratio", r"errors?")),
-        "service_latency": _first(keys, service, (r"duration.*p99$", r"duration|latency")),
-        "callee_latency": _callee_latency(keys, edges, service, callee),
-        "callee_errors": _callee_errors(keys, edges, service, callee),
-        "independent": _independent(keys, edges, entry, service),
-        "pool_words": POOL_WORDS,
-        "loop": _first(keys, service, WORDS["attempts"]) or _first(keys, entry, WORDS["attempts"]) or "",
+        "entry_errors": _first(keys, entry, (r"errors?.*ratio",)),
+        "entry_median": _first(keys, entry, (r"requests\.duration\.p50$", r"duration.*p50$")),
+        "outside_errors": _first(keys, "client", (r"errors?.*ratio",)) if entry != "client" else None,
+        "ill_errors": _first(keys, ill, (r"errors?.*ratio", r"errors?")),
+        "service_latency": _first(keys, service, (r"(server|requests).*duration.*p99$", r"duration.*p99$", r"latency")),
+        "callee_latency": _callee_signal(keys, edges, service, callee, (r"duration.*p99$", r"(duration|latency|time)")),
+        "callee_errors": _callee_signal(keys, edges, service, callee, (r"errors?.*ratio", r"errors?")),
+        "independent": _independent(keys, edges, entry, service, symptom),
         "failed": failed,
-        "requests_log": requests_log or (entry if failed else None),
+        "requests_log": log if facts.lines(log) is not None else None,
         "route": route,
-        "reach": _reach(edges, service, callee),
+        "reach": _reach(edges, service, callee, callers=False),
+        "reach_callers": _reach(edges, service, callee, callers=True),
         "change_or_traffic": "traffic",
+        **PHRASES,
     }
-    for name in ("pool", "cpu", "memory", "disk", "queue", "delay", "attempts", "restarts"):
-        words[name] = _saturation(keys, name, service, callee)
+    for name in SIGNALS:
+        words[name] = _signal(facts, name, entry, service, callee)
+    words["attempts"] = words["attempts"] or _attempts(facts, log)
+    words["loop"] = words["attempts"] or ""
     words["squeezed"] = words["pool"] or words["cpu"]
-    if callee is not None:
-        words["statement"] = grown_value(facts, callee, "db.query.summary")
+    words["cpu"] = _busiest(facts) or words["cpu"]
+    words["cpu_owner"] = service_of(words["cpu"]) if words["cpu"] else None
+    words["disk_owner"] = service_of(words["disk"]) if words["disk"] else None
+    words |= _stand_outs(facts, words, log)
     changes = change_rows(facts.changes())
     words |= _remedies(changes, facts)
     return Situation({k: v for k, v in words.items() if v is not None and v != []}, changes)
 
 
-def grown_value(facts: Facts, service: str, by: str, *, where: str | None = None) -> str | None:
-    """Which value of a field of this log grew most, in lines a second, from baseline to incident? None: not there.
+def _stand_outs(facts: Facts, words: Mapping[str, Any], log: str) -> dict[str, Any]:
+    """What the logs themselves name: the statement that grew, the client that is refused, the place that fails."""
+    found: dict[str, Any] = {}
+    ill, callee, failed = words["ill"], words["callee"], words["failed"]
+    logs = tuple(dict.fromkeys((ill, log)))
+    if callee is not None:
+        found["statement"] = grown_value(facts, callee, "db.query.summary")
+    place = standing_out(facts, logs, LOCATION_FIELDS, where=failed)
+    if place is not None:
+        found |= dict(zip(("location_log", "location_field", "location"), place, strict=True))
+    client = standing_out(facts, tuple(dict.fromkeys((log, ill))), CLIENT_FIELDS, where=REFUSED)
+    if client is not None:
+        found |= dict(zip(("client_log", "client_field", "client"), client, strict=True))
+    for name in logs:
+        versions = values_seen(facts, name, "version")
+        if failed is not None and len(versions) > 1:
+            return found | {"split_log": name, "versions": versions}
+    return found
 
-    The value with the largest rise of its rate; `<missing>` and `<other>` are not values.
-    """
-    groups = facts.lines_by(service, by, where=where)
-    grown = {v: _growth(t, facts) for v, t in (groups or {}).items() if not v.startswith("<")}
-    best = max(grown, key=lambda v: (grown[v], v), default=None)
-    return best if best is not None and grown[best] > 0 else None
 
-
-def _growth(track: Track, facts: Facts) -> float:
-    windows = facts.windows
-    before, during = track.within(windows.baseline).mean(), track.within(windows.incident).mean()
-    return float(during - before) if during == during and before == before else 0.0
+def _attempts(facts: Facts, log: str) -> str | None:
+    """Attempts as a column of the request log, where no signal counts them."""
+    key = f"{log}/lines[attempts > 0].attempts.mean"
+    try:
+        return key if any(t.values.notna().any() for t in tracks(facts, key)) else None
+    except (ConnectorError, KitError):
+        return None
 
 
 def _cut(between: tuple[str, str] | str | None, entry: str) -> tuple[str, str | None]:
@@ -216,74 +181,101 @@ def _pattern(key: str, keys: Sequence[str]) -> str:
     return f"{service}@*/{name}" if len(alike) > 1 else key
 
 
-def _saturation(keys: Sequence[str], name: str, service: str, callee: str | None) -> str | None:
-    wanted = [k for k in keys if not re.search(r"(wait|timeout|limit|size|max)\b", k.rsplit(".", 1)[0])]
-    for owner in (service, callee):
-        found = _first(wanted, owner, WORDS[name])
-        if found:
-            return found
+def _signal(facts: Facts, name: str, entry: str, service: str, callee: str | None) -> str | None:
+    """The signal of this kind at the cut, at the entry last; where there are several, the one that rose most."""
+    keys = [k for k in facts.signals() if not re.search(r"(wait|pending|timeout|limit)", k.rsplit(".", 1)[0])]
+    owners = sorted((o for o in (service, callee) if o is not None), key=lambda o: o == entry)
+    if name in ANYWHERE:
+        owners += sorted({service_of(k) for k in keys} - set(owners))
+    for owner in owners:
+        own = [k for k in keys if service_of(k) == owner]
+        for pattern in SIGNALS[name]:
+            found = [k for k in own if re.search(pattern, k.split("/", 1)[-1], re.IGNORECASE)]
+            if found:
+                return _pattern(max(sorted(found), key=lambda k: _rise(facts, k)), own)
     return None
 
 
-def _callee_latency(
-    keys: Sequence[str], edges: Sequence[Mapping[str, Any]], service: str, callee: str | None
-) -> str | None:
-    return _on_edge(keys, edges, service, callee, r"(duration|latency|time)") or _first(
-        keys, callee, (r"duration.*p99$", r"(duration|latency)")
-    )
+def _busiest(facts: Facts) -> str | None:
+    """The CPU signal that rose most, wherever it is; that of a whole machine only where no service has one."""
+    keys = facts.signals()
+    cpu = [k for k in keys if re.search("cpu", k.split("/", 1)[-1], re.IGNORECASE)]
+    own = [k for k in cpu if service_of(k) not in MACHINES] or cpu
+    return _pattern(max(sorted(own), key=lambda k: _rise(facts, k)), keys) if own else None
 
 
-def _callee_errors(
-    keys: Sequence[str], edges: Sequence[Mapping[str, Any]], service: str, callee: str | None
+def _rise(facts: Facts, key: str) -> float:
+    track = facts.series(key)
+    if track is None:
+        return float("-inf")
+    before = track.within(facts.windows.baseline).mean()
+    during = track.within(facts.windows.incident).mean()
+    return float(during - before) if before == before and during == during else float("-inf")
+
+
+def _callee_signal(
+    keys: Sequence[str],
+    edges: Sequence[Mapping[str, Any]],
+    service: str,
+    callee: str | None,
+    patterns: Sequence[str],
 ) -> str | None:
-    return _on_edge(keys, edges, service, callee, r"error") or _first(keys, callee, (r"errors?.*ratio", r"errors?"))
+    """As the caller measures it on the edge; else as the callee does."""
+    return _on_edge(keys, edges, service, callee, patterns) or _first(keys, callee, patterns)
 
 
 def _on_edge(
-    keys: Sequence[str], edges: Sequence[Mapping[str, Any]], service: str, callee: str | None, pattern: str
+    keys: Sequence[str],
+    edges: Sequence[Mapping[str, Any]],
+    service: str,
+    callee: str | None,
+    patterns: Sequence[str],
 ) -> str | None:
     for edge in edges:
         if edge.get("caller") == service and edge.get("callee") == callee:
             signals = [*_list(edge.get("leaves")), *_list(edge.get("arrives"))]
-            for key in signals:
-                if re.search(pattern, key, re.IGNORECASE) and (key in keys or "*" in key):
-                    return key
+            known = [k for k in signals if k in keys]
+            for pattern in patterns:
+                found = next((k for k in known if re.search(pattern, k.split("/", 1)[-1], re.IGNORECASE)), None)
+                if found:
+                    return found
     return None
 
 
-def _independent(keys: Sequence[str], edges: Sequence[Mapping[str, Any]], entry: str, service: str) -> list[str] | None:
-    """Measurements of the same requests by different hops: errors where two hops have them, else latency."""
-    hops = list(dict.fromkeys(["client", entry, *(e["callee"] for e in edges if e.get("caller") == entry), service]))
-    for patterns in ((r"errors?.*ratio",), (r"duration.*p99$",)):
-        found = [k for k in (_first(keys, hop, patterns) for hop in hops) if k]
-        if len(found) >= 2:
-            return found
-    return None
+def _independent(
+    keys: Sequence[str], edges: Sequence[Mapping[str, Any]], entry: str, service: str, symptom: str | None
+) -> list[str] | None:
+    """Measurements of the same requests by different hops, of the symptom's own kind."""
+    called = [e["callee"] for e in edges if e.get("caller") == entry]
+    hops = list(dict.fromkeys(["client", entry, *called, service]))
+    errors = symptom is None or "error" in symptom
+    patterns = (r"errors?.*ratio",) if errors else (r"(server|requests).*duration.*p99$", r"duration.*p99$")
+    found = [k for k in (_first(keys, hop, patterns) for hop in hops) if k]
+    return found if len(found) >= 2 else None
 
 
-def _reach(edges: Sequence[Mapping[str, Any]], service: str, callee: str | None) -> list[str] | None:
-    """What can act on the failing place: it, all it calls, and everyone who calls any of these."""
+def _reach(edges: Sequence[Mapping[str, Any]], service: str, callee: str | None, *, callers: bool) -> list[str] | None:
+    """What can act on the failing place: both sides of the cut, all they call, and who else calls the ill one.
+
+    With `callers` everyone who calls any of these, too: by what they send.
+    """
     if not edges:
         return None
     reach = {service, *([callee] if callee else [])}
-    while True:
-        more = {e["callee"] for e in edges if e["caller"] in reach} - reach
-        if not more:
-            break
+    while more := {e["callee"] for e in edges if e["caller"] in reach} - reach:
         reach |= more
-    return sorted(reach | {e["caller"] for e in edges if e["callee"] in reach})
+    beside = reach if callers else {callee or service}
+    return sorted(reach | {e["caller"] for e in edges if e["callee"] in beside})
 
 
 def _remedies(changes: Sequence[Change], facts: Facts) -> dict[str, Any]:
-    """What was tried during the harm: the first scale-out and the first restart, by id."""
-    end = facts.windows.recovered.latest if facts.windows.recovered else facts.windows.incident.end
-    tried = {}
-    for kind in sorted(ACTIONS & {"scale", "restart"}):
-        for row in changes:
-            if row.kind == kind and facts.windows.onset.latest < row.time <= end and not row.reverts:
-                tried[f"{kind}.id"] = row.id
-                break
-    return tried
+    """What was tried during the harm, by id: the first scale-out, and the last action of any kind before it ended."""
+    windows = facts.windows
+    end = windows.recovered.latest if windows.recovered else windows.incident.end
+    actions = [r for r in changes if r.kind in ACTIONS and windows.onset.latest < r.time <= end]
+    scaled = next((r for r in actions if r.kind == "scale" and not r.reverts), None)
+    tried = {"scale.id": scaled.id} if scaled is not None else {}
+    return {**tried, "remedy.id": actions[-1].id} if actions else tried
 
 
 def _list(value: Any) -> list[str]:

@@ -22,9 +22,12 @@ SIGNALS: Mapping[str, tuple[str, ...]] = {
 ANYWHERE = frozenset({"disk", "queue", "delay"})
 """Kinds that are looked for at any service when neither side of the cut has them."""
 
+MACHINES = frozenset({"host", "node"})
+"""Names under which whole machines are measured."""
+
 NEEDS: Mapping[str, str] = {
     "pool": "how full {service}'s connection pool is",
-    "cpu": "the CPU use of {ill}",
+    "cpu": "the CPU use of a service",
     "memory": "the memory use of {ill}",
     "disk": "how full the disks are",
     "disk_owner": "whose disk filled up",
@@ -71,6 +74,7 @@ FALLBACK: Mapping[str, str] = {
     "queue": "the queue",
     "disk": "the disk",
     "disk_owner": "a service",
+    "cpu_owner": "a service",
     "memory": "memory",
     "location": "one place",
     "location_field": "place",

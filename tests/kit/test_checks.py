@@ -161,6 +161,8 @@ def test_order_is_told_only_where_the_intervals_do_not_overlap() -> None:
     assert order("same", "then") == "no data"
     assert order("never", "then") == "failed"
     assert order("missing", "then") == "no data"
+    late = {"first": "a/then.gauge", "then": "a/first.gauge", "slack_s": 600}
+    assert state(facts, "precedes", late) == "no data"
 
 
 def test_an_artefact_is_what_only_one_of_several_measurements_shows(facts: FrameFacts) -> None:
@@ -176,6 +178,20 @@ def test_a_sawtooth_drops_again_and_again_and_a_step_does_not() -> None:
     step = flat([0.3] * 10 + [0.8] * 8, harm=8)
     assert state(saw, "drops_repeatedly", {"signal": "a/x.gauge"}) == "held"
     assert state(step, "drops_repeatedly", {"signal": "a/x.gauge"}) == "failed"
+
+
+def test_a_response_follows_its_dose_or_does_not() -> None:
+    rng = np.random.default_rng(3)
+    dose = np.concatenate([np.full(20, 1.0), np.linspace(1, 6, 20)])
+    index = pd.date_range("2026-03-01T02:00Z", periods=40, freq="15s")
+    wide = pd.DataFrame(
+        {"a/dose.x": dose + rng.normal(0, 0.1, 40), "a/follows.x": dose * 2, "a/other.x": rng.normal(0, 1, 40)},
+        index=index,
+    )
+    facts = FrameFacts(Windows.of(baseline=(index[0], index[20]), incident=(index[20], index[39])), wide)
+    assert state(facts, "follows_dose", {"dose": "a/dose.x", "response": "a/follows.x"}) == "held"
+    assert state(facts, "follows_dose", {"dose": "a/dose.x", "response": "a/other.x", "at_least": 0.8}) == "failed"
+    assert state(facts, "follows_dose", {"dose": "a/dose.x", "response": "b/x.y"}) == "no data"
 
 
 # --- lines ----------------------------------------------------------------------------------------------------------
@@ -357,10 +373,14 @@ def test_it_lasts_as_long_as_the_job_that_does_it() -> None:
     shorter = change("x2", "02:15:00", "job", "postgres", "short report", until="02:16:00")
     facts = incident.facts(extra=[during, shorter])
     asked = {"signal": ERRORS, "within_s": 60}
-    assert state(facts, "lasts_as_long_as", {"change": "long report", **asked}) == "held"
+    jobs = pd.DataFrame([during, shorter])
+    alone = FrameFacts(facts.windows, facts.wide, changes_frame=jobs)
+    assert state(alone, "lasts_as_long_as", {"change": "long report", **asked}) == "held"
     assert state(facts, "lasts_as_long_as", {"change": "short report", **asked}) == "failed"
     assert state(facts, "lasts_as_long_as", {"change": "nightly report", **asked}) == "failed"
     assert state(facts, "lasts_as_long_as", {"change": "web 2.1", **asked}) == "no data"
+    # the migration was undone in the same moment: which of both ended it cannot be told
+    assert state(facts, "lasts_as_long_as", {"change": "long report", **asked}) == "no data"
 
 
 def test_a_change_elsewhere_touches_nothing_that_fails(facts: FrameFacts) -> None:
