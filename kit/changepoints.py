@@ -9,7 +9,7 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from kit import segments
-from kit.season import calendar_periods, own_cycle, without_cycle, without_season
+from kit.season import calendar_periods, own_cycles, without_cycle, without_season
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +28,12 @@ def find_changepoints(series: pd.Series) -> pd.DataFrame:
     variance the change of the standard deviation), `p`. The index may be of any type as long as it increases; NaN is
     no data and is never filled. No row: nothing changed that noise would not do. Fewer than 8 points give no row.
 
-    Method: four looks share a 5 % risk: one step in the whole series (√F of the two-level fit, discounted by the
-    residuals' autocorrelation), steps at several window lengths (each against the spread of the same difference
-    elsewhere in the series), the spread, and lone points (against the series' own tail). Their null distributions were
+    Method: six looks share a 5 % risk: one step in the whole series (√F of the two-level fit, discounted by the
+    residuals' autocorrelation), stretches, steps at several window lengths (each against the spread of the same
+    difference elsewhere in the series), the spread (whole and local) and lone points. Their null distributions were
     simulated on AR(1) noise and are looked up by length and estimated ρ. Days and weeks that repeat at least twice are
-    taken off first; without times, a cycle that the moves themselves repeat three times. Positions are refined and pruned by the fit between neighbours.
+    taken off first; without times, a cycle that the moves themselves repeat three times. Positions are refined and
+    pruned by the fit between neighbours; what the series does all the time is no change.
 
     Assumes noise that is roughly AR(1) with few outliers. False alarms: any row with p ≤ .05 in at most 7 % of AR(1)
     series with ρ from 0 to 0.9 wherever n(1−ρ)/(1+ρ) ≥ 20. Where the points are worth fewer than 10 independent ones,
@@ -68,7 +69,7 @@ def find_changepoints_each(wide: pd.DataFrame) -> pd.DataFrame:
         for from_ in range(0, len(complete), _CHUNK):
             rows = values[from_ : from_ + _CHUNK]
             if not isinstance(index, pd.DatetimeIndex):
-                rows = np.array([_deseasoned(row, np.arange(len(row)), index) for row in rows])
+                rows = _without_cycles(rows)
             looks = segments.look(rows)
             worth = _worth_a_closer_look(looks)
             for i in np.flatnonzero(worth):
@@ -98,11 +99,18 @@ def _observed(series: pd.Series) -> tuple[np.ndarray, np.ndarray, pd.Index]:
 def _deseasoned(values: np.ndarray, kept: np.ndarray, index: pd.Index) -> np.ndarray:
     periods = _periods(index)
     if not periods:
-        cycle = None if isinstance(index, pd.DatetimeIndex) or len(kept) != len(index) else own_cycle(values)
-        return values if cycle is None else without_cycle(values, cycle)
+        gaps = isinstance(index, pd.DatetimeIndex) or len(kept) != len(index)
+        return values if gaps else _without_cycles(values[None, :])[0]
     whole = np.full(len(index), np.nan)
     whole[kept] = values
     return without_season(whole, periods)[0][kept]
+
+
+def _without_cycles(rows: np.ndarray) -> np.ndarray:
+    cycles = own_cycles(rows)
+    if all(c is None for c in cycles):
+        return rows
+    return np.array([row if c is None else without_cycle(row, c) for row, c in zip(rows, cycles, strict=True)])
 
 
 def _periods(index: pd.Index) -> list[int]:

@@ -7,7 +7,7 @@ functions on noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -210,7 +210,7 @@ def _contrasts(rows: np.ndarray, shortest: int) -> Iterator[tuple[int, np.ndarra
         length *= 2
 
 
-def largest(contrasts: Iterator[tuple[int, np.ndarray]], rows: int) -> np.ndarray:
+def largest(contrasts: Iterable[tuple[int, np.ndarray]], rows: int) -> np.ndarray:
     """How large is the largest contrast of each row, at any length? 0 where the rows are too short for any."""
     best = np.zeros(rows)
     for _, contrast in contrasts:

@@ -67,24 +67,25 @@ def _agreement(x: np.ndarray, lag: int) -> float:
     return float(a @ b) / norm if norm > 0 else 0.0
 
 
-def own_cycle(x: np.ndarray) -> int | None:
-    """After how many points does the series repeat its moves? None when nothing repeats clearly, three times at least.
+def own_cycles(rows: np.ndarray) -> list[int | None]:
+    """After how many points does each row repeat its moves? None when nothing repeats clearly, three times at least.
 
     The lag (4 and more) at which the moves from point to point agree best, if they correlate at .5 and more there.
-    Fewer than 60 points or gaps: None, because noise of that length agrees with itself by chance.
+    Rows have no gaps; fewer than 60 points: None, because noise of that length agrees with itself by chance.
     """
-    n = len(x)
-    if n < LEAST_FOR_CYCLE or np.isnan(x).any():
-        return None
-    moves = np.diff(x)
-    moves = np.clip(moves, *np.quantile(moves, [0.02, 0.98]))
-    moves = moves - moves.mean()
-    spectrum = np.fft.rfft(moves, 2 * len(moves))
-    agreement = np.fft.irfft(spectrum * np.conj(spectrum))[: n // 3]
-    if agreement[0] <= 0:
-        return None
-    lag = 4 + int(np.argmax(agreement[4:]))
-    return lag if agreement[lag] >= LEAST_AGREEMENT * agreement[0] else None
+    n = rows.shape[1]
+    if n < LEAST_FOR_CYCLE:
+        return [None] * len(rows)
+    moves = np.diff(rows, axis=1)
+    low, high = int(0.02 * (n - 2)), int(0.98 * (n - 2))
+    ordered = np.partition(moves, (low, high), axis=1)
+    moves = np.clip(moves, ordered[:, low : low + 1], ordered[:, high : high + 1])
+    moves -= moves.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(moves, 1 << (2 * n - 3).bit_length(), axis=1)
+    agreement = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, : n // 3]
+    lags = 4 + agreement[:, 4:].argmax(axis=1)
+    clear = agreement[np.arange(len(rows)), lags] >= LEAST_AGREEMENT * np.maximum(agreement[:, 0], 1e-12)
+    return [int(lag) if yes else None for lag, yes in zip(lags, clear, strict=True)]
 
 
 def without_cycle(x: np.ndarray, period: int) -> np.ndarray:

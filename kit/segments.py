@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -44,6 +43,7 @@ class Looks:
     lone: np.ndarray
     usual: np.ndarray
     rho: np.ndarray
+    contrasts: dict[str, list[tuple[int, np.ndarray]]]
     at: dict[str, np.ndarray]
     p: dict[str, np.ndarray]
 
@@ -61,12 +61,13 @@ def look(x: np.ndarray) -> Looks:
     clean, lone, usual = scan.despike(z)
     run = scan.scan_run(clean)
     spread = scan.scan_step(scan.step_sizes(clean), margin=scan.spread_margin(n))
+    contrasts = {"level": list(scan.level_contrasts(clean)), "moves": list(scan.move_contrasts(clean))}
     statistics = {
         "step": (step.statistic, step.rho),
         "run": (run.statistic, run.rho),
-        "level": (scan.largest(scan.level_contrasts(clean), len(x)), step.rho),
+        "level": (scan.largest(contrasts["level"], len(x)), step.rho),
         "spread": (spread.statistic, spread.rho),
-        "moves": (scan.largest(scan.move_contrasts(clean), len(x)), step.rho),
+        "moves": (scan.largest(contrasts["moves"], len(x)), step.rho),
         "lone": (scan.lone_size(lone, usual), step.rho),
     }
     p = {}
@@ -80,7 +81,7 @@ def look(x: np.ndarray) -> Looks:
     if sparse.any():
         p["lone"][sparse] = np.fmax(p["lone"][sparse], _rare(lone[sparse]) / WEIGHTS["lone"])
     at = {"step": step.at, "spread": spread.at + 1, "run": run.at, "run_end": run.at + run.length}
-    return Looks(z, clean, lone, usual, step.rho, at, p)
+    return Looks(z, clean, lone, usual, step.rho, contrasts, at, p)
 
 
 def _rare(lone: np.ndarray) -> np.ndarray:
@@ -92,10 +93,10 @@ def changes_of(x: np.ndarray, looks: Looks, row: int) -> list[Change]:
     """Which changes does this row hold, in order? Empty when no look found any."""
     n = len(x)
     p = {name: float(value[row]) for name, value in looks.p.items()}
-    clean, rho = looks.clean[row], float(looks.rho[row])
+    clean = looks.clean[row]
     found: dict[int, float] = {}
     if p["level"] <= ALPHA:
-        found.update(_local_peaks("level", scan.level_contrasts(clean[None, :]), n, rho))
+        found.update(_local_peaks("level", looks, row))
     if p["run"] <= ALPHA:
         begin, finish = int(looks.at["run"][row]), int(looks.at["run_end"][row])
         for at in (begin, finish):
@@ -137,15 +138,16 @@ def _plain_step(z: np.ndarray, at: int) -> bool:
     return bool(2 * min(step_left, bent_left) < line_left)
 
 
-def _local_peaks(name: str, contrasts: Iterable[tuple[int, np.ndarray]], n: int, rho: float) -> dict[int, float]:
+def _local_peaks(name: str, looks: Looks, row: int) -> dict[int, float]:
     """Positions at which a local contrast is beyond noise and beyond the series' habits, strongest first.
 
     Each claims its own neighbourhood, as wide as its window.
     """
+    n, rho = looks.z.shape[1], float(looks.rho[row])
     limit = noise.critical(name, ALPHA * WEIGHTS[name], n=n, rho=rho)
     peaks: list[tuple[float, int, int]] = []
-    for length, contrast in contrasts:
-        size = np.abs(contrast[0])
+    for length, contrast in looks.contrasts[name]:
+        size = np.abs(contrast[row])
         if size.max() <= limit:
             continue
         maxima, at = rarity.block_maxima(size, 4 * length)
@@ -322,8 +324,7 @@ def _spread_changes(x: np.ndarray, looks: Looks, row: int, p: dict[str, float], 
     n = len(x)
     found: dict[int, float] = {}
     if p["moves"] <= ALPHA:
-        moves = scan.move_contrasts(looks.clean[row][None, :])
-        found.update(_local_peaks("moves", moves, n, float(looks.rho[row])))
+        found.update(_local_peaks("moves", looks, row))
     if p["spread"] <= ALPHA:
         _add(found, int(looks.at["spread"][row]), p["spread"], reach=max(8, n // 50))
     near = scan.spread_margin(n)
