@@ -141,7 +141,7 @@ class Http:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             raise SourceUnavailable(
-                f"{self.origin} answers with something that is no JSON: check that the address is the source's own, not "
+                f"{self.origin} answers with no JSON: check that the address is the source's own, not "
                 "a proxy's or a login page's."
             ) from None
 

@@ -18,6 +18,7 @@ from connectors.errors import BadInput, ConnectorError
 
 GROUP = "incident_kit.connectors"
 BUILT_IN: Mapping[str, str] = {
+    "elasticsearch": "connectors.elasticsearch",
     "files": "connectors.files.connector",
     "git": "connectors.git",
 }

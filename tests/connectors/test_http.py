@@ -152,7 +152,7 @@ def test_what_breaks_on_the_wire_is_said_in_a_sentence(fault, said):
 
 def test_what_is_no_json_is_said():
     http, _ = client(lambda r: httpx.Response(200, text="<html>log in"))
-    with pytest.raises(SourceUnavailable, match="no JSON"):
+    with pytest.raises(SourceUnavailable, match="with no JSON"):
         http.ask("GET", "/x")
 
 
