@@ -110,6 +110,7 @@ def rank(
     for caller, callee in sorted(edges):
         callees.setdefault(caller, []).append(callee)
     best = strongest(clues)
+    beside = _fronted(callees)
     reach = _reached(callees, _start(edges, symptom))
     rows = []
     for service in sorted({c.service for c in best.values()}):
@@ -117,7 +118,8 @@ def rank(
         for kind, weight in WEIGHTS.items():
             if (clue := best.get((service, kind))) is None:
                 continue
-            left = 1.0 - _explained(clue, callees.get(service, []), clues) if kind in PASSED_ON else 1.0
+            below = callees.get(service, []) or beside.get(service, [])
+            left = 1.0 - _explained(clue, below, clues) if kind in PASSED_ON else 1.0
             if kind in PASSED_ON:
                 weight *= OTHER_SYMPTOM if harm in PASSED_ON and kind != harm else 1.0
                 weight *= SEEN_THROUGH if kinds.get(service) in TRANSPARENT else 1.0
@@ -130,6 +132,20 @@ def rank(
         rows.append((service, score, [_said(clue, left) for value, clue, left in parts if value > 0.1]))
     frame = pd.DataFrame(rows, columns=["service", "score", "because"])
     return frame.sort_values(["score", "service"], ascending=[False, True], kind="stable").reset_index(drop=True)
+
+
+def _fronted(callees: dict[str, list[str]]) -> dict[str, list[str]]:
+    """For nodes that call nobody: the other callees of their callers that do, and not them.
+
+    A front door (a balancer, a gateway) is often known from its callers alone, beside the service behind it: what that
+    service shows as well did not begin at the door.
+    """
+    depends = {s: _reached(callees, [s]) or {s} for s in callees}
+    out: dict[str, list[str]] = {}
+    for called in callees.values():
+        for leaf in (c for c in called if c not in callees):
+            out.setdefault(leaf, []).extend(s for s in called if s in callees and leaf not in depends[s])
+    return out
 
 
 def _explained(clue: Clue, callees: list[str], clues: list[Clue]) -> float:

@@ -69,6 +69,14 @@ def test_a_load_balancer_shows_what_is_behind_it():
     assert first(rank(clues, set())) == "front"
 
 
+def test_a_door_known_only_from_outside_is_explained_by_the_service_beside_it():
+    clues = [Clue("door", "latency", 1.5, "", "p99", 2.0), Clue("shop", "latency", 1.0, "", "p99", 1.9)]
+    edges = {("web", "door"), ("web", "shop"), ("shop", "db")}
+    assert first(rank(clues, edges, symptom="web")) == "shop"
+    shared = edges | {("shop", "door")}
+    assert first(rank(clues, shared, symptom="web")) == "door"
+
+
 def test_a_busy_processor_tells_the_service_from_its_callers():
     signals = {
         "web/requests.duration.p99": (0.3, 3.0), "cart/requests.duration.p99": (0.2, 2.9),
