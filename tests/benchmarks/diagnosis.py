@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zstandard
 
-PARTS = ("onset", "false_alarms")
+PARTS = ("onset", "false_alarms", "localize", "templates", "difference")
 
 
 def unpacked(data: Path, into: Path) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -118,53 +118,56 @@ def line(name: str, table: np.ndarray, rng: np.random.Generator) -> str:
     low, high = np.quantile(draws, [0.025, 0.975])
     means = table.mean(axis=0)
     return (
-        f"{name:<34} {len(table):>3}  {means[0]:.3f} [{low:.2f}, {high:.2f}]  {means[2]:.3f}  {means[4]:.3f}  "
-        f"{table.mean():.3f}"
+        f"| {name} | {len(table)} | {means[0]:.3f} [{low:.2f}, {high:.2f}] | {means[2]:.3f} | {means[4]:.3f} "
+        f"| {table.mean():.3f} |"
     )
 
 
-def report(root: Path, names: Sequence[str] = SETS) -> None:
-    """Prints every score of every set, pooled over all of them last, and each set with the others beside it."""
+def report(data: Path) -> list[str]:
+    """Every score of every set there is, pooled over all of them last, and each set with the others beside it."""
+    names = [name for name in SETS if (data / name).is_dir()]
+    lines = ["## Localize", "", *(f"{name} is not there: skipped." for name in SETS if name not in names)]
+    if not names:
+        return lines
     rng = np.random.default_rng(0)
     methods: dict[str, Callable[[Case], Scores]] = {"kit": ours, "BARO": baro, "N-Sigma": n_sigma}
     tables: dict[str, dict[str, np.ndarray]] = {m: {} for m in methods}
     chance: dict[str, np.ndarray] = {}
     dated: list[tuple[np.ndarray, np.ndarray]] = []
-    print(f"{'set, method':<34} {'n':>3}  AC@1 [95 %]           AC@3   AC@5   Avg@5")
+    lines += ["| set, method | n | AC@1 [95 %] | AC@3 | AC@5 | Avg@5 |", "|---|---|---|---|---|---|"]
     for name in names:
-        found = list(cases(root, name))
+        found = list(cases(data, name))
         chance[name] = np.array([np.minimum(np.arange(1, 6) / len(c.services), 1.0) for c in found])
         for method, rank in methods.items():
             tables[method][name] = np.array([hits(rank(c), c) for c in found])
-            print(line(f"{name}, {method}", tables[method][name], rng))
-        print(line(f"{name}, chance", chance[name], rng))
+            lines.append(line(f"{name}, {method}", tables[method][name], rng))
+        lines.append(line(f"{name}, chance", chance[name], rng))
         for case, true in zip(found, tables["kit"][name], strict=True):
             if (moved := own_onset(case)) is not None:
                 dated.append((true, hits(ours(moved), case)))
-    for method in methods:
-        print(line(f"pooled, {method}", np.concatenate(list(tables[method].values())), rng))
-    print(line("pooled, chance", np.concatenate(list(chance.values())), rng))
-    for name in names:
-        others = np.concatenate([t for other, t in tables["kit"].items() if other != name])
-        print(f"left out {name}: AC@1 {tables['kit'][name][:, 0].mean():.3f}, the others {others[:, 0].mean():.3f}")
+    lines += [line(f"pooled, {m}", np.concatenate(list(t.values())), rng) for m, t in tables.items()]
+    lines.append(line("pooled, chance", np.concatenate(list(chance.values())), rng))
     if dated:
         true, own = (np.array(side) for side in zip(*dated, strict=True))
-        print(line("dated by the kit: true onset", true, rng))
-        print(line("dated by the kit: own onset", own, rng))
+        lines += [line("dated by the kit: with the true onset", true, rng), line("the same: with its own", own, rng)]
+    for name in names if len(names) > 1 else ():
+        others = np.concatenate([t for other, t in tables["kit"].items() if other != name])
+        own_score = tables["kit"][name][:, 0].mean()
+        lines.append(f"\nLeft out {name}: AC@1 {own_score:.3f}, the other sets {others[:, 0].mean():.3f}.")
+    return lines
 
 
 def main() -> None:
     """Reads the arguments, unpacks into a temporary folder where needed, prints the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives, or with them unpacked")
-    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
-    given = parser.parse_args()
-    if all((given.data / name).is_dir() for name in given.sets):
-        report(given.data, given.sets)
+    data = parser.parse_args().data
+    if any((data / name).is_dir() for name in SETS):
+        print("\n".join(report(data)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        unpack(given.data, Path(folder))
-        report(Path(folder), given.sets)
+        unpack(data, Path(folder))
+        print("\n".join(report(Path(folder))))
 
 
 if __name__ == "__main__":

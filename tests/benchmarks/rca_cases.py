@@ -71,7 +71,7 @@ class Case:
 def unpack(data: Path, into: Path) -> None:
     """Unpacks the three archives below `data` into a folder (left alone where it is there already)."""
     for name in SETS:
-        if (into / name).exists():
+        if (into / name).exists() or not (data / f"{name}.tar.zst").exists():
             continue
         with (data / f"{name}.tar.zst").open("rb") as packed:
             stream = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(packed)
