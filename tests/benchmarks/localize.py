@@ -77,7 +77,7 @@ def own_onset(case: Case) -> Case | None:
     """The case with the onset that the kit finds itself, at the service where the harm shows; None: it finds none.
 
     Searched in the latency, errors and traffic of the symptom's service over baseline and incident; of several, the
-    earliest. None as well where fewer than 22 samples lie before the true onset.
+    surest. None as well where fewer than 22 samples lie before the true onset.
     """
     entry = (case.symptom or _entry(case)).partition("/")[0]
     rows = case.metrics[[workload(s) == entry for s in case.metrics["service"]]]
@@ -94,12 +94,16 @@ def own_onset(case: Case) -> Case | None:
         except TooShort:
             continue
         if onset is not None:
-            found.append(pd.Timestamp(onset.time))
-    late = [t for t in found if t >= pd.Timestamp(case.incident.start) - pd.Timedelta("10min")]
-    if not late:
+            p = 1.0 if np.isnan(onset.p) else onset.p
+            found.append((p, pd.Timestamp(onset.time)))
+    if not found:
         return None
-    incident = Window.of(min(late), case.incident.end)
-    return dataclasses.replace(case, incident=incident, baseline=Window.of(case.baseline.start, min(late)))
+    surest = min(found)[1]
+    if surest >= pd.Timestamp(case.incident.end):
+        return None
+    return dataclasses.replace(
+        case, incident=Window.of(surest, case.incident.end), baseline=Window.of(case.baseline.start, surest)
+    )
 
 
 def _entry(case: Case) -> str:
