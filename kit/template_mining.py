@@ -119,7 +119,7 @@ def as_text(messages: Any) -> pa.Array:
     if isinstance(messages, pd.Series):
         messages = pa.Array.from_pandas(messages)
     elif not isinstance(messages, pa.Array | pa.ChunkedArray):
-        messages = pa.array(list(messages), pa.string())
+        messages = _from_python(list(messages))
     if isinstance(messages, pa.ChunkedArray):
         large = messages.nbytes >= 2**31 - 1
         messages = messages.cast(pa.large_string() if large else pa.string()).combine_chunks()
@@ -133,3 +133,21 @@ def as_text(messages: Any) -> pa.Array:
     if not (pa.types.is_string(messages.type) or pa.types.is_large_string(messages.type)):
         raise BadInput(f"Messages must be text, these are {messages.type}: give the column message.")
     return messages
+
+
+def _from_python(messages: list[Any]) -> pa.Array:
+    """Arrow strings of Python ones; plain ASCII, the usual case, in half the time that pyarrow takes."""
+    try:
+        joined = "".join(messages)
+    except TypeError:  # a missing message, or no text at all
+        joined = "…"
+    if not joined.isascii() or len(joined) >= 2**31:
+        try:
+            return pa.array(messages, pa.string())
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return pa.array([m if m is None else m.encode(errors="replace").decode() for m in messages], pa.string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            raise BadInput("Messages must be text, some of these are not: give the column message.") from None
+    ends = np.zeros(len(messages) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, messages), np.int32, len(messages)), out=ends[1:])
+    return pa.StringArray.from_buffers(len(messages), pa.py_buffer(ends), pa.py_buffer(joined.encode()))

@@ -114,7 +114,14 @@ def test_every_kind_of_text_column_is_read(as_type: type) -> None:
     assert mine_templates(pa.array(["x 1", "y", "x 2"]).dictionary_encode()).ids.tolist() == [0, 1, 0]
 
 
+def test_text_that_is_not_ascii_is_read_as_it_is() -> None:
+    assert templates("größe 3", "größe 4", "", "naïve") == ["größe <*>", "größe <*>", "", "naïve"]
+    assert templates("odd \udc80 byte") == ["odd ? byte"]
+
+
 def test_numbers_are_not_messages() -> None:
+    with pytest.raises(BadInput, match="must be text"):
+        mine_templates([1, 2])
     with pytest.raises(BadInput, match="must be text"):
         mine_templates(pa.array([1, 2]))
 
