@@ -80,12 +80,12 @@ def run(
     if refresh:
         (folder / "evidence.jsonl").unlink(missing_ok=True)
     with _progress("walking") as progress:
-        run_through_kernel(folder, out=folder / "notebooks", progress=progress)
+        run_through_kernel("..", out=folder / "notebooks", progress=progress)
     opened = open_case(folder, offline=True)
     findings = opened.findings.merge()
     typer.echo(terminal_text(findings, title=opened.about.title, zone=opened.zone))
     typer.echo(f"case     {_shown(folder)}")
-    return IN_PART if findings["gaps"] and any(g.get("could_not_ask") for g in findings["gaps"]) else 0
+    return IN_PART if findings["partial"] else 0
 
 
 @app.command()

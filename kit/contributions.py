@@ -90,10 +90,17 @@ def _spot(spot: Any) -> Values:
 
 def _board(board: Any) -> Values:
     told = next((v for v in board.verdicts if v.state in ("confirmed", "supported") and v.links), None)
-    values: Values = {"hypotheses": [v.to_findings() for v in board.verdicts]}
+    values: Values = {"hypotheses": [{**v.to_findings(), "would_change": _would_change(v)} for v in board.verdicts]}
     if told is not None:
         values["mechanism"] = told.to_mechanism()
     return values
+
+
+def _would_change(verdict: Any) -> str | None:
+    """What would make us drop it: the failing of the prediction that told it from its rivals. None for those dropped."""
+    if verdict.state not in ("confirmed", "supported") or not verdict.discriminating:
+        return None
+    return f"this came out otherwise when checked again: {verdict.discriminating[0]}"
 
 
 def _impact(impact: Any) -> Values:

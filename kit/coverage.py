@@ -204,6 +204,7 @@ def measure_coverage(
         for s in found
         if s.pillar in PILLARS
         and s.last is not None
+        and _steady(seen, s.source, grid)
         and (window.end - s.last).total_seconds() > max(30.0, 3 * grid.step_us / 1e6)
     ]
     gaps += [loss.text for loss in losses]
@@ -232,6 +233,12 @@ def _sources(seen: pd.DataFrame, sources: Mapping[str, str], grid: Grid) -> list
         services = tuple(sorted(set(mine["service"].dropna().astype(str))))
         found.append(SourceSeen(source, pillar, first, last, float(mine["n"].sum()), services))
     return found
+
+
+def _steady(seen: pd.DataFrame, source: str, grid: Grid) -> bool:
+    """Does it write in most bins, so that its silence at the end says something?"""
+    bins = seen.loc[(seen["source"].astype(str) == source) & (seen["n"] > 0), "time"].nunique()
+    return bins >= FILLED / 2 * max(grid.size, 1)
 
 
 def _missing(seen: pd.DataFrame, services: Sequence[str]) -> tuple[tuple[str, str], ...]:

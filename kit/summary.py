@@ -30,6 +30,9 @@ FAILURE_WORDS = {
 }  # fmt: skip
 
 
+RULED_OUT_SHOWN = 6
+
+
 @dataclass(frozen=True)
 class Summary:
     """The six parts of the first screen, each a list of sentences in reading order."""
@@ -100,13 +103,10 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
     failed = (findings.get("impact") or {}).get("failed")
     if failed:
         at_least = "At least " if failed.get("lower_bound") else ""
-        lines.append(
-            f"{at_least}{_round(failed['value'])} more requests failed than before "
-            f"({_round(failed['low'])}–{_round(failed['high'])})."
-        )
+        lines.append(f"{at_least}{_round(failed['value'])} more requests failed than before{_range(failed)}.")
     slow = (findings.get("impact") or {}).get("slow")
     if slow and slow.get("value"):
-        lines.append(f"{_round(slow['value'])} more requests were slow ({_round(slow['low'])}–{_round(slow['high'])}).")
+        lines.append(f"{_round(slow['value'])} more requests were slow{_range(slow)}.")
     scope = episode.get("scope") or {}
     if scope.get("where"):
         lines.append(
@@ -159,11 +159,16 @@ def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(
-        f"{_sentence(h['statement']).rstrip('.')}: {h['refuted_by']}."
-        for h in findings.get("hypotheses", [])
-        if h.get("state") == "refuted"
-    )
+    refuted = [h for h in findings.get("hypotheses", []) if h.get("state") == "refuted"]
+    lines = [f"{h['statement'].rstrip('.')}: not so, {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
+    more = len(lines) - RULED_OUT_SHOWN
+    return (*lines[:RULED_OUT_SHOWN], *([f"{more} more, each by a named check (notebook 06)."] if more > 0 else []))
+
+
+def _first(reasons: Any) -> str:
+    """The first reason, by what was seen rather than by what had been expected."""
+    text = str(reasons[0] if isinstance(reasons, list | tuple) and reasons else reasons)
+    return text.split(" — ", 1)[-1]
 
 
 def _unknown(findings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -196,10 +201,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
+def _range(quantity: Mapping[str, Any]) -> str:
+    low, high = _round(quantity["low"]), _round(quantity["high"])
+    return f" ({low}–{high})" if low != high else ""
+
+
 def _round(value: float) -> str:
-    """Two significant digits are enough for a first screen; small numbers stay exact."""
+    """Two significant digits are enough for a first screen; numbers below a thousand stay exact."""
     value = float(value)
-    if abs(value) < 100:
+    if abs(value) < 1000:
         return f"{value:,.0f}"
     digits = len(str(int(abs(value)))) - 2
     return f"{round(value, -digits):,.0f}"

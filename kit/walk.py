@@ -7,6 +7,7 @@ the case folder, never through the kernel.
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,11 @@ def run_in_process(
 
 
 def run_through_kernel(
-    case_path: Path, *, out: Path, notebooks: Sequence[Path] | None = None, progress: Progress | None = None
+    case_path: Path | str, *, out: Path, notebooks: Sequence[Path] | None = None, progress: Progress | None = None
 ) -> list[Path]:
-    """Execute the walk in one Jupyter kernel and write the executed notebooks to `out`.
+    """Execute the walk in one Jupyter kernel, in the folder `out`, and write the executed notebooks there.
+
+    `case_path` is absolute, or as seen from `out` ("..", where that is the case's own notebooks folder).
 
     Returns their paths. A cell that fails raises `BadCase` with the notebook and the error's own sentence; the
     notebooks executed so far, and the failing one with its traceback, are kept.
@@ -79,7 +82,8 @@ def run_through_kernel(
 
     files = list(notebooks) if notebooks is not None else _walk_files(shipped_notebooks())
     out.mkdir(parents=True, exist_ok=True)
-    manager = KernelManager(kernel_name="python3")
+    sockets = tempfile.TemporaryDirectory(prefix="ik-")
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets.name}/k")
     manager.shutdown_wait_time = 1.0
     manager.start_kernel(cwd=str(out))
     written: list[Path] = []
@@ -95,7 +99,7 @@ def run_through_kernel(
                     cell.source = _source(cell, case_path)
             runner = NotebookClient(notebook, km=manager, timeout=600, shutdown_kernel="immediate")
             runner.kc = client
-            client.execute("%reset -f", silent=True, store_history=False, reply=True)
+            client.execute_interactive("%reset -f", silent=True, store_history=False)
             runner.reset_execution_trackers()
             done = 0
             try:
@@ -114,6 +118,7 @@ def run_through_kernel(
             written.append(out / path.name)
     finally:
         manager.shutdown_kernel(now=True)
+        sockets.cleanup()
     return written
 
 
