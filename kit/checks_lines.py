@@ -176,10 +176,10 @@ def _rate_ratio(a: float, seconds_a: float, b: float, seconds_b: float) -> tuple
     """99 % interval of the ratio of two Poisson rates, by the exact binomial of a among a + b."""
     if a + b == 0 or not seconds_a or not seconds_b:
         return 0.0, math.inf
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
-    low = float(beta.ppf(0.005, a, b + 1)) if a else 0.0
-    high = float(beta.ppf(0.995, a + 1, b)) if b else 1.0
+    low = float(betaincinv(a, b + 1, 0.005)) if a else 0.0
+    high = float(betaincinv(a + 1, b, 0.995)) if b else 1.0
     scale = seconds_b / seconds_a
     return scale * low / (1 - low), math.inf if high >= 1 else scale * high / (1 - high)
 

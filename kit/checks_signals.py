@@ -13,7 +13,7 @@ import numpy as np
 
 from connectors.window import Window, iso
 from kit.checks import FAILED, HELD, NO_DATA, Outcome, check, no_data
-from kit.facts import Facts, Instant, Track, Windows, tracks
+from kit.facts import MINIMUM_BASELINE_BINS, Facts, Instant, Track, Windows, tracks
 from kit.shift import TooLittle, departure, shift
 
 
@@ -25,13 +25,13 @@ def rises(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_le
     interval excludes no rise. Failed: the interval lies below that size. Otherwise the noise hides it: no data. With a
     pattern one signal that rises is enough.
     """
-    return _any_of(facts, signal, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))
+    return _any_of(facts, windows, signal, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))
 
 
 @check(about=["signal"], claim="down")
 def falls(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_least: float = 0.0) -> Outcome:
     """Did the signal fall from baseline to incident? Sizes as for `rises`: to 1/`by` of the baseline, say."""
-    return _any_of(facts, signal, lambda t: _moved(t, windows, sign=-1, by=by, at_least=at_least))
+    return _any_of(facts, windows, signal, lambda t: _moved(t, windows, sign=-1, by=by, at_least=at_least))
 
 
 @check(about=["signal"], claim="flat", on_quiet="held")
@@ -42,7 +42,7 @@ def stays_flat(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, 
     the two it cannot be told. With a pattern every signal must stay. It holds on any healthy stretch as well, so it can
     refute and never supports.
     """
-    return _all_of(facts, signal, lambda t: _flat(t, windows, by=by, at_least=at_least))
+    return _all_of(facts, windows, signal, lambda t: _flat(t, windows, by=by, at_least=at_least))
 
 
 @check(about=["signal"], claim="full")
@@ -51,7 +51,7 @@ def saturates(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, 
 
     `at` is in the signal's unit, so 0.95 for a ratio. Failed needs at least half of the incident covered.
     """
-    return _any_of(facts, signal, lambda t: _full(t, windows, at=at, share=share))
+    return _any_of(facts, windows, signal, lambda t: _full(t, windows, at=at, share=share))
 
 
 @check(about=["first", "then"], claim="in this order", cost=2.0)
@@ -94,7 +94,9 @@ def seen_by_one_only(
     Held: exactly one moved and at least one other, with power, did not. Failed: two or more moved. One measurement
     alone cannot tell.
     """
-    outcomes = [(s, _any_of(facts, s, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))) for s in signals]
+    outcomes = [
+        (s, _any_of(facts, windows, s, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))) for s in signals
+    ]
     ids = _evidence(o for _, o in outcomes)
     rose = [s for s, o in outcomes if o.state == HELD]
     still = [s for s, o in outcomes if o.state == FAILED]
@@ -128,7 +130,7 @@ def drops_repeatedly(facts: Facts, windows: Windows, *, signal: str, times: int 
             state, f"{track.key} dropped by {share:.0%} or more {count} times.", {"drops": count}, track.evidence
         )
 
-    return _any_of(facts, signal, drops)
+    return _any_of(facts, windows, signal, drops)
 
 
 @check(about=["dose", "response"], claim="follows", cost=2.0)
@@ -220,12 +222,19 @@ def _two(facts: Facts, first: str, then: str) -> tuple[Track, Track] | Outcome:
     return one[0], other[0]
 
 
-def _any_of(facts: Facts, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
-    return _combined(signal, [ask(t) for t in tracks(facts, signal)], deciding=HELD)
+def _any_of(facts: Facts, windows: Windows, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
+    return _combined(signal, [ask(t) for t in _there_before(facts, windows, signal)], deciding=HELD)
 
 
-def _all_of(facts: Facts, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
-    return _combined(signal, [ask(t) for t in tracks(facts, signal)], deciding=FAILED)
+def _all_of(facts: Facts, windows: Windows, signal: str, ask: Callable[[Track], Outcome]) -> Outcome:
+    return _combined(signal, [ask(t) for t in _there_before(facts, windows, signal)], deciding=FAILED)
+
+
+def _there_before(facts: Facts, windows: Windows, signal: str) -> tuple[Track, ...]:
+    """The tracks of this name; of several, those there in the baseline: a replica added later began nothing."""
+    found = tracks(facts, signal)
+    old = tuple(t for t in found if t.within(windows.baseline).notna().sum() >= MINIMUM_BASELINE_BINS)
+    return old or found
 
 
 def _combined(signal: str, outcomes: list[Outcome], *, deciding: str) -> Outcome:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from connectors.base import canonical
 from connectors.errors import BadInput
 from kit.checks import FAILED, HELD, NO_DATA, Outcome, find_check, run_check, run_controls
-from kit.facts import Facts, Windows
+from kit.facts import Facts, Remembered, Windows
 from kit.hypothesis import Hypothesis, Link, Prediction
 from kit.result import Result
 
@@ -208,7 +208,7 @@ class Trials:
     """Runs checks once each, however many hypotheses ask the same."""
 
     def __init__(self, facts: Facts, windows: Windows | None = None) -> None:
-        self.facts = facts
+        self.facts = Remembered(facts)
         self.windows = windows if windows is not None else facts.windows
         self._done: dict[str, Tried] = {}
 

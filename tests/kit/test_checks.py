@@ -134,6 +134,14 @@ def test_a_pattern_asks_any_signal_for_a_rise_and_all_for_flat(facts: FrameFacts
     assert state(facts, "rises", {"signal": "redis*/memory.gauge"}) == "no data"
 
 
+def test_a_replica_added_during_the_harm_hides_nothing() -> None:
+    old = flat([0.1] * 10 + [0.4] * 4, harm=4)
+    wide = pd.DataFrame({"a@1/cpu.x": old.wide["a/x.gauge"], "a@2/cpu.x": [np.nan] * 13 + [0.9]}, index=old.wide.index)
+    facts = FrameFacts(old.windows, wide)
+    assert state(facts, "saturates", {"signal": "a@*/cpu.x", "at": 0.85}) == "failed"
+    assert state(facts, "saturates", {"signal": "a@2/cpu.x", "at": 0.85}) == "no data"
+
+
 def test_saturation_needs_the_level_for_its_share_of_the_time(facts: FrameFacts) -> None:
     assert state(facts, "saturates", {"signal": POOL, "at": 0.9}) == "held"
     assert state(facts, "saturates", {"signal": "checkout/cpu.usage_ratio.gauge", "at": 0.85}) == "failed"
