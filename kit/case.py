@@ -407,20 +407,20 @@ class Case:
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def record(self, result: Result | None, *, rests_on: Iterable[Answer | str]) -> Result | None:
-        """Write what a result contributes to the findings, with the answers it rests on; gives the result back.
+    def record(self, result: Result | None, *, rests_on: Iterable[Answer | str]) -> str:
+        """Write what a result contributes to the findings, with the answers it rests on; says what was recorded.
 
         None, the answer of a step that had nothing to answer, is not recorded. Raises `NoEvidence` when it rests on
         nothing. An earlier record of the same kind of result is replaced.
         """
         if result is None:
-            return None
+            return "There was nothing to record."
         step, values = contribution(result)
         grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
         for evidence in grounds:
             self.answers.entry(evidence)
         self.findings.write(step, type(result).__name__, values, rests_on=grounds, reads=self._parts_read)
-        return result
+        return f"{type(result).__name__} recorded in findings/{step}.json; it rests on {len(set(grounds))} answers."
 
     def write_postmortem(self) -> str:
         """Put the draft into `postmortem.md`, unless people have written there already; gives the file's name."""

@@ -97,7 +97,7 @@ def _board(board: Any) -> Values:
 
 
 def _would_change(verdict: Any) -> str | None:
-    """What would make us drop it: the failing of the prediction that told it from its rivals. None for those dropped."""
+    """What would make us drop it: the failing of what told it from its rivals; None for those dropped already."""
     if verdict.state not in ("confirmed", "supported") or not verdict.discriminating:
         return None
     return f"this came out otherwise when checked again: {verdict.discriminating[0]}"

@@ -84,7 +84,7 @@ class SignalBoard(Result):
             return f"No golden signal moved{tail}."
         if self.squeezed_first:
             lead = f", {length(self.lead_s)} before the harm rose" if self.lead_s and self.lead_s > 0 else ""
-            return f"{' and '.join(self.squeezed_first)} squeezed first{lead}."
+            return f"{' and '.join(_resources(self.squeezed_first))} squeezed first{lead}."
         return f"{len(moved)} of {len(self.readings)} signals moved, first {moved[0].text}; no resource is squeezed."
 
     @property
@@ -314,6 +314,16 @@ class _OnsetRow:
     earliest: Any
     time: Any
     latest: Any
+
+
+def _resources(signals: Sequence[str]) -> list[str]:
+    """Which resources are these signals of, each named once, whatever the instance and the statistic?
+
+    >>> _resources(["web@1/db.pool.usage_ratio.max", "web@2/db.pool.usage_ratio.ratio"])
+    ['web/db.pool.usage_ratio']
+    """
+    names = (f"{s.split('/', 1)[0].split('@', 1)[0]}/{s.split('/', 1)[-1].rsplit('.', 1)[0]}" for s in signals)
+    return list(dict.fromkeys(names))
 
 
 def _stands_out(row: Any) -> bool:

@@ -46,11 +46,15 @@ def table_html(frame: pd.DataFrame, *, limit: int = 50) -> str:
         return '<p class="ik-empty">no rows</p>'
     head = "".join(f"<th scope=col>{escaped(str(c))}</th>" for c in frame.columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escaped(cell_text(v))}</td>" for v in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escaped(_cut(cell_text(v)))}</td>" for v in row) + "</tr>"
         for row in frame.head(limit).itertuples(index=False)
     )
     more = f"<p class=ik-more>{len(frame) - limit:,} more rows</p>" if len(frame) > limit else ""
     return f'<table class="ik-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+
+def _cut(text: str, limit: int = 240) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def cell_text(value: Any) -> str:

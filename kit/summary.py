@@ -132,6 +132,9 @@ def _sure(findings: Mapping[str, Any]) -> tuple[str, ...]:
     lines = []
     for hypothesis in alive[:3]:
         lines.append(f"{WORDS[hypothesis['state']].capitalize()}: {_sentence(hypothesis['statement'])}")
+        named = _summary_of(hypothesis.get("ref"), findings)
+        if named:
+            lines.append(f"{hypothesis['ref']} is: {named}.")
         missing = hypothesis.get("missing") or []
         if missing and hypothesis["state"] != "confirmed":
             lines.append(f"It is not confirmed because {'; '.join(missing)}.")
@@ -147,6 +150,13 @@ def _sure(findings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _summary_of(ref: Any, findings: Mapping[str, Any]) -> str | None:
+    """What the change log says of this change, and when it was."""
+    suspects = [s for e in findings.get("episodes", []) for s in e.get("suspects") or []]
+    found = next((s for s in suspects if ref is not None and ref in (s.get("ref"), s.get("id"))), None)
+    return f"{found['summary']} ({utc(found['time']):%H:%M:%S} UTC)" if found else None
+
+
 def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
     links = findings.get("mechanism", [])
     if not links:
@@ -154,7 +164,8 @@ def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
     lines = []
     for link in links:
         gap = "" if link.get("evidence") else " — no evidence for this link"
-        lines.append(f"{link['from']} → {link['to']}{gap}")
+        told = str(link.get("text") or f"{link['from']} → {link['to']}").rstrip(".")
+        lines.append(f"{told[:1].upper()}{told[1:]}{gap}")
     return tuple(lines)
 
 

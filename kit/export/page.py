@@ -109,7 +109,7 @@ def _first_screen(page: _Page, summary: Summary, rests_on: Mapping[str, Sequence
         shown = lines or ("Nothing that the walk noticed.",)
         items = "".join(f"<li>{linked(escaped(line), page.known)}</li>" for line in shown)
         ids = sorted({i for key, found in rests_on.items() if key.split("/")[1] in _PARTS_OF[heading] for i in found})
-        wide = ' class="wide"' if heading == "What broke" else ""
+        wide = {"What broke": ' class="wide"', "Ruled out": ' class="across"'}.get(heading, "")
         blocks.append(
             f"<section{wide}><h2>{escaped(heading)}</h2><{listing}>{items}</{listing}>{_cites(ids, page)}</section>"
         )

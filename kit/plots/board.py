@@ -49,6 +49,8 @@ def signal_board(
             known = cell is not None and isinstance(cell.signal, str) and cell.signal in wide.columns
             place = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "showarrow": False}
             if not known or cell is None:
+                # a subplot without any trace would not be drawn, and its words would land in another
+                traces.append(go.Scatter(x=[], y=[], showlegend=False, xaxis=f"x{axis}", yaxis=f"y{axis}"))
                 marks.append({**place, "text": "no data", "x": 0.5, "y": 0.5, "font": {"color": GREY}})
                 layout[f"xaxis{axis}"] = layout[f"yaxis{axis}"] = {"visible": False}
                 continue

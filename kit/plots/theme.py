@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,9 @@ _TEXT, _GRID = "#4a4f57", "rgba(128,128,128,0.25)"
 def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None = None) -> go.Figure:
     """Give a figure the kit's look: its title is a finding, its background takes the page's colour."""
     figure.update_layout(
-        title={"text": plain(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
+        title={"text": _wrapped(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
         height=height,
-        margin={"l": 64, "r": 24, "t": 56, "b": 48},
+        margin={"l": 64, "r": 24, "t": 64, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 12, "color": _TEXT},
@@ -51,6 +52,10 @@ def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None
         rows = list(figure.select_xaxes())
         rows[-1].update(title_text=f"time ({zone})")
     return figure
+
+
+def _wrapped(title: str, width: int = 105) -> str:
+    return "<br>".join(plain(line) for line in textwrap.wrap(visible(title), width)[:3])
 
 
 def plain(text: str) -> str:

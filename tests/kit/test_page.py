@@ -82,10 +82,11 @@ def walked_case(folder):
     return evidence
 
 
-@pytest.fixture
-def page(tmp_path):
-    evidence = walked_case(tmp_path / "case")
-    path = export_html(tmp_path / "case")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page") / "case"
+    evidence = walked_case(folder)
+    path = export_html(folder)
     return path, path.read_text(), evidence
 
 
