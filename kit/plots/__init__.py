@@ -9,7 +9,7 @@ _HOME = {
     "signal_board": "board", "timeline_lanes": "lanes", "hypothesis_matrix": "matrix", "mechanism_chain": "matrix",
     "coverage_strips": "strips", "template_changes": "said",
 }  # fmt: skip
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
