@@ -165,7 +165,8 @@ class Recorded:
     """A source whose every answer is recorded; without a source behind it, replay.
 
     It answers whatever its source answers; `seen` is told of each answer given. A question already recorded is not
-    asked again unless `refresh` is set. Raises `NotRecorded`, naming the question, when nothing is behind it and the answer was never recorded.
+    asked again unless `refresh` is set. Raises `NotRecorded`, naming the question, when nothing is behind it and the
+    answer was never recorded.
     """
 
     def __init__(

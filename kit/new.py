@@ -76,7 +76,13 @@ def new_case(folder: Path, data: Sequence[Path]) -> list[str]:
 def _sources(folder: Path, data: Sequence[Path]) -> tuple[list[str], dict[str, dict[str, Any]]]:
     said: list[str] = []
     sources: dict[str, dict[str, Any]] = {}
+    roots = {*data, *(p.parent for p in data)}
     for path in _files(data):
+        if path.suffix == ".bundle":
+            key = _key(path, sources)
+            sources[key] = _copied(folder, path, key) | {"kind": "git", "table": "changes"}
+            said.append(f"{path.name}: a git repository, changes")
+            continue
         try:
             name = sniff(path)
         except ConnectorError as error:
@@ -84,14 +90,18 @@ def _sources(folder: Path, data: Sequence[Path]) -> tuple[list[str], dict[str, d
             continue
         table = TABLE_OF[reader(name).TABLES[0]]
         key = _key(path, sources)
-        target = folder / "raw" / key / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
-        sources[key] = {"kind": "files", "table": table, "format": name, "path": f"raw/{key}/{path.name}"}
+        sources[key] = _copied(folder, path, key) | {"kind": "files", "table": table, "format": name}
         if table == "logs":
-            sources[key]["service"] = key
+            sources[key]["service"] = key if path.parent in roots else path.parent.name
         said.append(f"{path.name}: {name}, {table}")
     return said, sources
+
+
+def _copied(folder: Path, path: Path, key: str) -> dict[str, Any]:
+    target = folder / "raw" / key / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, target)
+    return {"path": f"raw/{key}/{path.name}"}
 
 
 def _files(data: Sequence[Path]) -> list[Path]:
