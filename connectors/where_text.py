@@ -185,7 +185,9 @@ class _Reader:
                 waiting.append(item.this)
             else:
                 part = self.read(item)
-                parts[str(part)] = part
+                # doubles that fell out inside may have left a chain of this very kind
+                same = isinstance(part, And if kind == "And" else Or)
+                parts |= {str(inner): inner for inner in (part.parts if same else (part,))}
         ordered = tuple(parts[text] for text in sorted(parts))
         if len(ordered) == 1:
             return ordered[0]

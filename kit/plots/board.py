@@ -34,7 +34,7 @@ def signal_board(
     order = board.sort_values("onset", na_position="last")["service"].drop_duplicates().tolist()
     figure = make_subplots(
         rows=max(len(order), 1), cols=4, column_titles=list(_KINDS), row_titles=[plain(s) for s in order],
-        shared_xaxes=True, vertical_spacing=min(0.06, 0.3 / max(len(order), 1)), horizontal_spacing=0.05,
+        vertical_spacing=min(0.06, 0.3 / max(len(order), 1)), horizontal_spacing=0.05,
     )  # fmt: skip
     times = local(wide.index, zone)
     left, right = local(list(incident), zone)
