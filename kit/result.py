@@ -36,8 +36,20 @@ class Result:
         reasons = "".join(f"<li>{escaped(reason)}</li>" for reason in self.because)
         return (
             f'<div class="ik-result"><p class="ik-headline"><strong>{escaped(self.headline)}</strong></p>'
-            f"{f'<ul class=ik-because>{reasons}</ul>' if reasons else ''}{table_html(self.to_frame())}</div>"
+            f"{f'<ul class=ik-because>{reasons}</ul>' if reasons else ''}{_folded(self.to_frame())}</div>"
         )
+
+
+OPEN_ROWS = 5
+"""A table of more rows than this is folded: the sentence and the chart come first."""
+
+
+def _folded(frame: pd.DataFrame) -> str:
+    """The table, folded when it is long; reasons that stand above it already are left out of it."""
+    shown = frame.drop(columns=[c for c in ("because",) if c in frame.columns])
+    fold = "" if len(shown) <= OPEN_ROWS else f"<summary>{len(shown):,} rows</summary>"
+    table = table_html(shown)
+    return f"<details>{fold}{table}</details>" if fold else table
 
 
 def table_html(frame: pd.DataFrame, *, limit: int = 50) -> str:
@@ -63,7 +75,7 @@ def cell_text(value: Any) -> str:
 
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(cell_text(v) for v in value)
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):
         return "—"
     if isinstance(value, bool):
         return "yes" if value else "no"
