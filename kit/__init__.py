@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __distribution__ = "incident-notebook-kit"
 
 _HOME = {
     "open_case": "case",
+    "align": "align",
     "align_tables": "align",
     "rebin_by_start": "align",
     "find_symptom": "symptom",
     "find_onset": "onset",
     "find_changepoints": "onset",
     "rank_signals": "signals",
+    "read_signals": "golden_signals",
+    "classify": "classify",
+    "rank_changes": "changes",
+    "rerank_changes": "changes",
+    "localize": "localize",
     "self_time": "traces",
     "critical_path": "traces",
     "compare_traces": "traces",
@@ -21,18 +30,22 @@ _HOME = {
     "bisect": "path",
     "mine_templates": "templates",
     "compare_templates": "templates",
+    "extract_variable": "templates",
     "explain_difference": "difference",
+    "explain_source_difference": "difference",
     "Hypothesis": "hypothesis",
     "Prediction": "hypothesis",
     "Mechanism": "hypothesis",
-    "Window": "window",
+    "Link": "hypothesis",
+    "judge": "board",
+    "third_factor": "correlation",
+    "measure_impact": "impact",
+    "draft_postmortem": "postmortem",
 }
-__all__ = sorted([*_HOME, "plots"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted([*_HOME, "Window", "plots"])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    import importlib
-
     if name == "Window":
         return importlib.import_module("connectors.window").Window
     if name in _HOME:
@@ -44,3 +57,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Face(ModuleType):
+    """`kit.classify` is the verb, also after something imported the module of that name and bound it here."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _HOME.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

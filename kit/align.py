@@ -9,6 +9,8 @@ A bin without data is NaN and stays NaN. Rows are binned by the time they carry:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -19,8 +21,11 @@ from kit.columns import Table
 from kit.grid import Grid, grouped_quantiles
 from kit.requests import failed_rows, rebin_by_start
 
+if TYPE_CHECKING:
+    from kit.case import Case
+
 __all__ = [
-    "REDUCTIONS", "UPPER_BOUNDS", "align_tables", "counter_increase", "rebin_by_start", "signals_from_answers",
+    "REDUCTIONS", "UPPER_BOUNDS", "align", "align_tables", "counter_increase", "rebin_by_start", "signals_from_answers",
     "source_steps",
 ]  # fmt: skip
 
@@ -35,6 +40,17 @@ The maximum of quantiles is an *upper bound* of the bin's.
 
 UPPER_BOUNDS = ("p50", "p90", "p95", "p99")
 """Statistics whose bins are upper bounds wherever a bin holds more than one source value."""
+
+
+def align(case: Case, *, every: str | None = None) -> pd.DataFrame:
+    """What did every signal of a case read in every bin of time? `every` None: the case's own step.
+
+    The aligned frame of `align_tables`: metrics and the signals derived from logs, with the case's path of recording,
+    so that another step asks the sources once and is replayed later.
+    """
+    if every is None or every == case.every:
+        return case.wide
+    return case.at_step(every).wide
 
 
 def align_tables(

@@ -132,6 +132,12 @@ class Case:
         fitting = [s for s in STEPS_S if s >= slowest]
         return f"{max([s for s in fitting if s <= wanted], default=fitting[0] if fitting else STEPS_S[-1])}s"
 
+    def at_step(self, every: str) -> Case:
+        """The same case on a grid of another step."""
+        other = Case(self.folder, offline=self.offline)
+        other.__dict__["every"] = f"{step_seconds(every):g}s"
+        return other
+
     @property
     def grid(self) -> Window:
         """The look, from the first whole bin to the last: a bin cut by its edges is not compared with whole ones."""

@@ -97,6 +97,8 @@ class Findings:
             for result in (self.part(name) or {"results": {}})["results"].values():
                 for key, value in result["values"].items():
                     merged[key] = _merged(merged[key], value, by_index=key == "episodes")
+        if merged["verdict"] != "incident":
+            merged["episodes"] = []
         return merged
 
     def rests_on(self) -> dict[str, list[str]]:

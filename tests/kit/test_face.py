@@ -1,0 +1,29 @@
+"""The face of `kit`: its names are there, cost nothing to import, and stay verbs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import kit
+
+
+def test_every_name_is_there():
+    for name in kit.__all__:
+        assert getattr(kit, name) is not None, name
+
+
+def test_a_verb_stays_a_verb_after_its_module_was_imported():
+    code = "import kit, kit.classify, kit.align; print(callable(kit.classify), callable(kit.align))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "True True"
+
+
+def test_importing_it_loads_no_library_of_weight():
+    code = "import sys, kit, connectors; print(sorted({'pandas', 'pyarrow', 'plotly', 'numpy'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    assert not hasattr(kit, "root_cause")
