@@ -208,6 +208,10 @@ class _Reader:
     def _field(self, node: Any) -> str:
         if self._allowed(node) != "Column" or self._allowed(node.this) != "Identifier":
             raise _refusal(self.text, f"{_called(node)} on the left of a comparison", "write field, op, literal")
+        if not node.this.args.get("quoted"):
+            # a word of the grammar where a field should stand: ours are all placeholders in double quotes
+            what = f"the word {node.name} where a field should stand"
+            raise _refusal(self.text, what, 'write it as "…" if it is a field')
         return self.names[int(node.name[1:])]
 
     def _value(self, node: Any) -> Value:

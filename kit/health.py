@@ -52,7 +52,7 @@ def kind_of(signal: str) -> str:
     stat = name.rpartition(".")[2]
     words = (
         ("errors", ("error", "failed", "failure", "5xx", "timeouts", "exception")),
-        ("latency", ("duration", "latency", "time_s", "_seconds", "wait", "response_time", "lag", "age.")),
+        ("latency", ("duration", "latency", "time_s", "_seconds", "wait", "response_time", "lag", ".age.")),
         (
             "saturation",
             (
