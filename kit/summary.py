@@ -80,7 +80,7 @@ def summarize(findings: Mapping[str, Any], *, title: str, zone: str = "UTC") -> 
     return Summary(
         title=title,
         broke=tuple(line for e in episodes for line in _broke(e, findings, zoneinfo)),
-        sure=_sure(findings),
+        sure=_sure(findings, zoneinfo),
         chain=_chain(findings),
         ruled_out=_ruled_out(findings),
         unknown=unknown,
@@ -122,17 +122,25 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
     if cut.get("between"):
         good = f"Good up to {', '.join(cut['last_good'])}; the" if cut.get("last_good") else "The"
         lines.append(f"{good} break is at {', '.join(cut['between'])}.")
+    best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported")]
+    best.sort(key=lambda h: h["state"] != "confirmed")
+    named = _summary_of(best[0].get("ref"), findings, zone) if best else None
+    if named:
+        lines.insert(1, f"Set off by {named}: {WORDS[best[0]['state']]}.")
+    for mitigation in findings.get("mitigations", []):
+        if mitigation.get("effect") == "helped":
+            lines.append(f"What stopped it: {mitigation.get('summary') or mitigation['ref']}.")
     return lines
 
 
-def _sure(findings: Mapping[str, Any]) -> tuple[str, ...]:
+def _sure(findings: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
     hypotheses = findings.get("hypotheses", [])
     alive = [h for h in hypotheses if h.get("state") in ("confirmed", "supported")]
     alive.sort(key=lambda h: h["state"] != "confirmed")
     lines = []
     for hypothesis in alive[:3]:
         lines.append(f"{WORDS[hypothesis['state']].capitalize()}: {_sentence(hypothesis['statement'])}")
-        named = _summary_of(hypothesis.get("ref"), findings)
+        named = _summary_of(hypothesis.get("ref"), findings, zone)
         if named:
             lines.append(f"{hypothesis['ref']} is: {named}.")
         missing = hypothesis.get("missing") or []
@@ -150,11 +158,11 @@ def _sure(findings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _summary_of(ref: Any, findings: Mapping[str, Any]) -> str | None:
+def _summary_of(ref: Any, findings: Mapping[str, Any], zone: ZoneInfo) -> str | None:
     """What the change log says of this change, and when it was."""
     suspects = [s for e in findings.get("episodes", []) for s in e.get("suspects") or []]
     found = next((s for s in suspects if ref is not None and ref in (s.get("ref"), s.get("id"))), None)
-    return f"{found['summary']} ({utc(found['time']):%H:%M:%S} UTC)" if found else None
+    return f"{found['summary']} ({_at(found['time'], zone):%H:%M:%S %Z})" if found else None
 
 
 def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -171,7 +179,7 @@ def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
     refuted = [h for h in findings.get("hypotheses", []) if h.get("state") == "refuted"]
-    lines = [f"{h['statement'].rstrip('.')}: not so, {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
+    lines = [f"{h['statement'].rstrip('.')} — ruled out: {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
     more = len(lines) - RULED_OUT_SHOWN
     return (*lines[:RULED_OUT_SHOWN], *([f"{more} more, each by a named check (notebook 06)."] if more > 0 else []))
 
