@@ -402,7 +402,6 @@ class Case:
     postmortem = cached_property(steps.draft)
 
     entry_series = cached_property(entry_series)
-    board_cells = cached_property(views.board_cells)
     who_sentence = cached_property(views.who_sentence)
     hops = cached_property(views.latency_by_hop)
     exemplars = cached_property(views.exemplars)

@@ -16,31 +16,6 @@ EXEMPLARS = 3
 LINES_OF_ONE = 40
 
 
-def board_cells(case: Case) -> pd.DataFrame:
-    """A row per service and kind: the reading that moved most, as `signal_board` draws it."""
-    from kit.golden_signals import KINDS
-
-    rows = []
-    for service in case.board.services:
-        for kind in KINDS:
-            cell = case.board.cell(service, kind)
-            rows.append(
-                {
-                    "service": service,
-                    "kind": kind,
-                    "signal": cell.signal if cell else None,
-                    "direction": cell.arrow if cell else "unknown",
-                    "before": cell.before if cell else float("nan"),
-                    "after": cell.now if cell else float("nan"),
-                    "onset": pd.Timestamp(cell.onset.earliest) if cell and cell.onset else pd.NaT,
-                }
-            )
-    columns = ["service", "kind", "signal", "direction", "before", "after", "onset"]
-    frame = pd.DataFrame(rows, columns=columns)
-    frame["onset"] = pd.to_datetime(frame["onset"], utc=True)
-    return frame
-
-
 def who_sentence(case: Case) -> str:
     """Who is hurt, in one sentence."""
     if case.episode is None:
