@@ -61,7 +61,7 @@ def columns_of(
     """
     found: dict[str, Mapping[str, Any]] = {}
     left_out: dict[str, str] = {}
-    for index in mappings.values():
+    for index in (mappings[name] for name in sorted(mappings)):
         for field, mapping in _leaves(index.get("mappings", {}).get("properties", {}), ""):
             if mapping["type"] not in TYPES:
                 left_out[field] = f"{field} is {mapping['type']}"

@@ -80,7 +80,7 @@ def utc(time: Any) -> datetime:
         except ValueError:
             raise BadInput(f"The time {time!r} is not ISO 8601: write it like 2026-03-01T02:14:00Z.") from None
     elif isinstance(time, datetime):
-        parsed = time.to_pydatetime() if hasattr(time, "to_pydatetime") else time  # type: ignore[attr-defined]
+        parsed = time.to_pydatetime(warn=False) if hasattr(time, "to_pydatetime") else time  # type: ignore[attr-defined]
     else:
         raise BadInput(f"{time!r} is not a time: give a datetime with a zone or text like 2026-03-01T02:14:00Z.")
     if parsed.tzinfo is None:

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import utc
-from kit import columns
-from kit.columns import Table
-from kit.grid import micros
-from kit.moments import Moment, as_moment, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import micros
+from kit.numerics.moments import Moment, as_moment, length
 from kit.requests import request_arrays
 from kit.suspects import Suspects
 

@@ -16,9 +16,9 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit import columns
-from kit.columns import Table
-from kit.grid import Grid, grouped_quantiles
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import Grid, grouped_quantiles
 from kit.requests import failed_rows, rebin_by_start
 
 if TYPE_CHECKING:

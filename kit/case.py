@@ -31,7 +31,7 @@ from kit.incident import read_incident
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kit.moments import Moment
+    from kit.numerics.moments import Moment
     from kit.request_log import RequestLog
     from kit.result import Result
     from kit.symptom import Episode, Symptom

@@ -16,10 +16,10 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window, utc
-from kit import columns
 from kit.change_content import cut_nodes, distances, first_caller, scope_of_cut, version_split, words_in, words_of
-from kit.columns import Table
-from kit.moments import Moment, as_moment, clock, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.moments import Moment, as_moment, clock, length
 from kit.suspects import Suspect, Suspects, told_when
 
 CLOSE_S = 120.0

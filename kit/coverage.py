@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit import columns
-from kit.columns import Table
-from kit.grid import Grid
-from kit.moments import clock, from_us, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import Grid
+from kit.numerics.moments import clock, from_us, length
 from kit.result import Result
 
 PILLARS = ("metrics", "logs", "spans")

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from connectors.errors import BadInput
-from kit.beam import Finding, conjunction, search, stands_for
-from kit.value_codes import NOT_DIMENSIONS, as_table
-from kit.value_counts import Counter, RowCounter, SourceCounter, source_fields
+from kit.numerics.beam import Finding, conjunction, search, stands_for
+from kit.numerics.value_codes import NOT_DIMENSIONS, as_table
+from kit.numerics.value_counts import Counter, RowCounter, SourceCounter, source_fields
 
 if TYPE_CHECKING:
     from connectors.base import LogSource, Selection

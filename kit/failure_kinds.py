@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit import columns
-from kit.columns import Table
-from kit.grid import micros
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import micros
 from kit.requests import request_arrays
 from kit.result import Result
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from connectors.window import Window
 from kit.health import kind_of
-from kit.moments import Moment, as_moment, length
+from kit.numerics.moments import Moment, as_moment, length
 from kit.result import Result
 from kit.signals import rank_signals, service_of
 

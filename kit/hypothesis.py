@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from connectors.base import canonical
 from connectors.errors import BadInput
-from kit.checks import find_check, is_literal, validate
+from kit.checks.registry import find_check, is_literal, validate
 
 Kind = Literal["must", "must-not", "timing", "dose", "scope", "counterfactual"]
 Role = Literal["trigger", "latent condition", "sustaining loop", "amplifier"]

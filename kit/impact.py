@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window, utc
-from kit import columns
-from kit.columns import Table
-from kit.grid import Grid, grouped_quantiles, micros
-from kit.moments import as_moment, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import Grid, grouped_quantiles, micros
+from kit.numerics.moments import as_moment, length
 from kit.requests import RequestArrays, request_arrays
 from kit.result import Result
 

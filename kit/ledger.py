@@ -15,7 +15,7 @@ import tomli_w
 from connectors.errors import BadInput
 from connectors.window import iso, utc
 from kit.board import Board
-from kit.checks import NO_DATA
+from kit.checks.registry import NO_DATA
 from kit.hypothesis import Hypothesis, hypothesis_of
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.clues import Clue, strongest, workload
+from kit.clues.clue import Clue, strongest, workload
+from kit.clues.logs import log_clues
+from kit.clues.metrics import metric_clues
+from kit.clues.traces import trace_clues
 from kit.health import kind_of
-from kit.log_clues import log_clues
-from kit.metric_clues import metric_clues
 from kit.path import path_edges
-from kit.trace_clues import trace_clues
 
 WEIGHTS = {
     "saturation": 1.0,
@@ -59,9 +59,9 @@ def localize(
     A row per service, the most suspect first: `service`, `score` (0 and up; only its order and rough size mean
     anything, and it is no probability) and `because`, the clues behind it. Equal scores are equal suspicion.
 
-    Method: each pillar gives clues (`kit.metric_clues`, `kit.trace_clues`, `kit.log_clues`); of each kind a service's
-    strongest counts. Latency and errors count only as far as no callee has as much of them: *elevated with no elevated
-    dependency* is what points. A service that the symptom does not depend on counts half.
+    Method: each pillar gives clues (`kit.clues.metrics`, `kit.clues.traces`, `kit.clues.logs`); of each kind a
+    service's strongest counts. Latency and errors count only as far as no callee has as much of them: *elevated with no
+    elevated dependency* is what points. A service that the symptom does not depend on counts half.
 
     It misleads when the faulty service is not measured at all (its callers then lead), when a fault sits in something
     shared that no table names (a host, a network), and over a baseline that was ill in the same way. It always ranks:

@@ -16,9 +16,9 @@ import pandas as pd
 from connectors.window import utc
 from kit.actions import LAG_S, Effect
 from kit.class_levers import CLASS_LEVERS
-from kit.columns import Table
-from kit.grid import micros
-from kit.moments import as_moment, clock, length
+from kit.numerics.columns import Table
+from kit.numerics.grid import micros
+from kit.numerics.moments import as_moment, clock, length
 from kit.requests import request_arrays
 from kit.result import Result
 from kit.suspects import Suspect, Suspects

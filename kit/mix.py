@@ -12,8 +12,8 @@ import pyarrow as pa
 from connectors.base import MISSING
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.contrast import chi2_tail, effective_size, g_statistic
-from kit.value_codes import as_table
+from kit.numerics.contrast import chi2_tail, effective_size, g_statistic
+from kit.numerics.value_codes import as_table
 
 SURE = 0.01
 MOST = 0.8

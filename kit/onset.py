@@ -11,11 +11,11 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window, iso
-from kit import placebo, segments
-from kit.changepoints import find_changepoints, find_changepoints_each
 from kit.errors import TooShort
+from kit.numerics import placebo, segments
+from kit.numerics.changepoints import find_changepoints, find_changepoints_each
+from kit.numerics.season import calendar_periods, without_season
 from kit.result import Result
-from kit.season import calendar_periods, without_season
 
 __all__ = ["Onset", "find_changepoints", "find_changepoints_each", "find_onset"]
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit import columns
-from kit.columns import Table
-from kit.grid import Grid, grouped_quantiles, micros
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.grid import Grid, grouped_quantiles, micros
 
 
 def rebin_by_start(rows: Table, *, window: Window, every: str, by: str | None = None) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import Window, utc
-from kit import columns, placebo, segments
 from kit.errors import TooShort
-from kit.noise import LEAST_EFFECTIVE, effective_points
+from kit.numerics import columns, placebo, segments
+from kit.numerics.noise import LEAST_EFFECTIVE, effective_points
+from kit.numerics.scan import mean_inflation
 from kit.onset import find_onset
-from kit.scan import mean_inflation
 
 COLUMNS = [
     "signal", "service", "score", "p", "q", "direction", "onset", "earliest", "latest", "change", "baseline",

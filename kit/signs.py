@@ -13,7 +13,7 @@ import pandas as pd
 
 from connectors.window import utc
 from kit.golden_signals import SignalBoard, SignalReading, is_share, shown
-from kit.moments import as_moment, clock
+from kit.numerics.moments import as_moment, clock
 
 TRAFFIC_UP, TRAFFIC_DOWN = 1.4, 0.6
 ATTEMPTS_UP = 1.3

@@ -237,8 +237,8 @@ def read_the_spot(case: Case) -> Spot:
 
 def case_facts(case: Case) -> Any:
     """06: what the checks may look at."""
-    from kit.case_facts import CaseFacts
-    from kit.facts import Table, Windows
+    from kit.checks.case_facts import CaseFacts
+    from kit.checks.facts import Table, Windows
 
     windows = Windows.of(
         baseline=case.baseline,

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from kit.moments import Moment, clock, length
+from kit.numerics.moments import Moment, clock, length
 from kit.result import Result
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window, step_seconds
-from kit import columns
-from kit.columns import Table
-from kit.excursions import Evidence, Excursion, drop_evidence, level_evidence, ratio_evidence
-from kit.grid import Grid, grouped_quantiles, micros
-from kit.moments import Moment, clock, from_us, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.excursions import Evidence, Excursion, drop_evidence, level_evidence, ratio_evidence
+from kit.numerics.grid import Grid, grouped_quantiles, micros
+from kit.numerics.moments import Moment, clock, from_us, length
 from kit.requests import RequestArrays, request_arrays
 from kit.result import Result
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from connectors.errors import BadInput
 from connectors.schema import LEVELS
 from connectors.window import Window
-from kit.contrast import Z95, benjamini_hochberg, chi2_tail, effective_size, rate_g
-from kit.mask import VARIABLE, without_echo
-from kit.template_mining import STACK_MARK, Templates, as_text, mine_templates
+from kit.mining.mask import VARIABLE, without_echo
+from kit.mining.mining import STACK_MARK, Templates, as_text, mine_templates
+from kit.numerics.contrast import Z95, benjamini_hochberg, chi2_tail, effective_size, rate_g
 
 if TYPE_CHECKING:
     from connectors.base import LogSource

@@ -11,9 +11,9 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from connectors.window import utc
-from kit import columns
-from kit.columns import Table
-from kit.moments import Moment, as_moment, in_zone, length
+from kit.numerics import columns
+from kit.numerics.columns import Table
+from kit.numerics.moments import Moment, as_moment, in_zone, length
 from kit.result import Result
 
 LANES = ("change", "symptom", "detection", "response", "recovery")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.base import canonical
 from connectors.errors import BadInput
-from kit.checks import FAILED, HELD, NO_DATA, Outcome, find_check, run_check, run_controls
-from kit.facts import Facts, Remembered, Windows
+from kit.checks.facts import Facts, Remembered, Windows
+from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome, find_check, run_check, run_controls
 from kit.hypothesis import Hypothesis, Link, Prediction
 from kit.result import Result
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import BadInput
-from kit.checks import find_check, validate
+from kit.checks.registry import find_check, validate
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
 _KEYS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kit.facts import Facts, Track
+from kit.checks.facts import Facts, Track
 
 LOCATION_FIELDS = ("instance", "host", "zone", "upstream.address")
 CLIENT_FIELDS = ("client", "client.version", "user_agent.original")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from kit.checks_changes import PASSING, Change
-from kit.facts import Facts
+from kit.checks.changes import PASSING, Change
+from kit.checks.facts import Facts
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
 from kit.playbooks import PLACEHOLDER, Playbook, common_playbook, load_playbooks
 from kit.playbooks.situation import Situation

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import ConnectorError
-from kit.checks_changes import ACTIONS, Change, change_rows
+from kit.checks.changes import ACTIONS, Change, change_rows
+from kit.checks.facts import Facts, service_of, tracks
 from kit.errors import KitError
-from kit.facts import Facts, service_of, tracks
 from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grown_value, standing_out, values_seen
 from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
 
@@ -143,7 +143,7 @@ def _edges(path: Any) -> list[dict[str, Any]]:
 
 def _symptom(facts: Facts, entry: str) -> str | None:
     """The entry's signal that moved: errors before latency before traffic; None when it has none of them."""
-    from kit.shift import Shift, shift
+    from kit.numerics.shift import Shift, shift
 
     candidates = [f"{entry}/requests.errors_ratio", f"{entry}/requests.duration.p99", f"{entry}/requests.count"]
     present = [c for c in candidates if facts.series(c) is not None]

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit import noise, segments
 from kit.errors import TooShort
+from kit.numerics import noise, segments
 from kit.onset import find_onset
 from kit.signals import rank_signals
 from tests.benchmarks.null_table import ar1

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit.clues import workload
+from kit.clues.clue import workload
 from kit.errors import TooShort
 from kit.localize import localize
 from kit.onset import find_onset

@@ -1,8 +1,8 @@
-"""Simulates what the scans of `kit.scan` find in noise, and writes the table that `kit.noise` looks up.
+"""Simulates what the scans of `kit.numerics.scan` find in noise, and writes the table `kit.numerics.noise` looks up.
 
-`python -m tests.benchmarks.null_table` takes a few minutes and overwrites `kit/noise_table.json`. Noise is Gaussian
-AR(1), each ρ equally often as long as n(1−ρ)/(1+ρ) is 10 or more (below that the kit withholds p); what is stored
-is, for each length and each *estimated* ρ, the statistic that noise exceeds with a given probability.
+`python -m tests.benchmarks.null_table` takes a few minutes and overwrites `kit/numerics/noise_table.json`. Noise is
+Gaussian AR(1), each ρ equally often as long as n(1−ρ)/(1+ρ) is 10 or more (below that the kit withholds p); what is
+stored is, for each length and each *estimated* ρ, the statistic that noise exceeds with a given probability.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.scan import (
+from kit.numerics.scan import (
     despike,
     largest,
     level_contrasts,

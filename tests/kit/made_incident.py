@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kit.facts import FrameFacts, Windows
+from kit.checks.facts import FrameFacts, Windows
 
 START = pd.Timestamp("2026-03-01T02:00Z")
 STEP_S = 5

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.errors import BadInput, NaiveTime
 from connectors.window import Window
 from kit.align import align_tables, counter_increase, rebin_by_start, signals_from_answers, source_steps
-from kit.grid import Grid
+from kit.numerics.grid import Grid
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 US0 = int(T0.timestamp() * 1e6)

@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import NaiveTime
 from connectors.window import Window, utc
 from kit.changes import rank_changes, rerank_changes
-from kit.moments import Moment
+from kit.numerics.moments import Moment
 
 ONSET = Moment(utc("2026-03-01T02:14:00Z"), utc("2026-03-01T02:14:10Z"), utc("2026-03-01T02:14:20Z"))
 HISTORY = Window.of("2026-02-28T02:00Z", "2026-03-01T02:30Z")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from connectors.errors import BadInput, NotRecorded, UnknownField
-from kit.checks import check, checks, find_check, run_check, run_controls, validate
-from kit.facts import FrameFacts, Instant, Track, Windows, tracks
+from kit.checks.facts import FrameFacts, Instant, Track, Windows, tracks
+from kit.checks.registry import check, checks, find_check, run_check, run_controls, validate
 from tests.kit import made_incident as incident
 from tests.kit.made_incident import at, change
 

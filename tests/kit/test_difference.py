@@ -11,9 +11,9 @@ from connectors.base import Answer, Fetch, Selection
 from connectors.errors import BadInput
 from connectors.where import evaluate
 from connectors.window import Window
-from kit.contrast import benjamini_hochberg, effective_size, g_statistic, risk_ratio
 from kit.difference import compared_fields, explain_difference, explain_source_difference
 from kit.mix import split_rate_change
+from kit.numerics.contrast import benjamini_hochberg, effective_size, g_statistic, risk_ratio
 
 WINDOW = Window.of("2026-03-01T02:00Z", "2026-03-01T03:00Z")
 
@@ -253,7 +253,7 @@ def test_a_search_in_a_sample_tells_the_counts_of_all_rows(monkeypatch: pytest.M
     rows.loc[rows["size"] > 5, "size"] = np.nan
     bad = (rng.random(20_000) < np.where(rows["version"] == "4.7", 0.4, 0.01)) | rows["size"].isna()
     whole = explain_difference(rows, bad=bad)
-    monkeypatch.setattr("kit.value_counts.SAMPLE_ROWS", 800)
+    monkeypatch.setattr("kit.numerics.value_counts.SAMPLE_ROWS", 800)
     sampled = explain_difference(rows, bad=bad)
     told = ["predicate", "bad", "good", "bad_share", "good_share", "aliases"]
     pd.testing.assert_frame_equal(sampled[told], whole[told])

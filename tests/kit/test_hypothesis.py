@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadInput
 from kit.board import contradict, find_next_test, judge
-from kit.checks import FAILED, HELD, NO_DATA, Outcome
-from kit.facts import FrameFacts
+from kit.checks.facts import FrameFacts
+from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, hypothesis_of
 from kit.ledger import Ledger, diary, extend_history, read_ledger, told_history, write_ledger
 from kit.verdict import LinkTried, Trials, Tried, Waiver, judge_one

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.clues import Clue, workload
+from kit.clues.clue import Clue, workload
 from kit.localize import localize, rank
 
 START = pd.Timestamp("2026-03-01T02:00:00Z")

@@ -12,7 +12,7 @@ from kit.changes import rank_changes
 from kit.class_levers import CLASS_LEVERS
 from kit.classify import NAMES
 from kit.mitigation import HarmClock, propose_levers, read_harm_clock
-from kit.moments import Moment
+from kit.numerics.moments import Moment
 
 
 def moment(time: str) -> Moment:

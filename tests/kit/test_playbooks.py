@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import BadInput
 from connectors.where import parse
 from kit.board import judge, states
-from kit.facts import FrameFacts
+from kit.checks.facts import FrameFacts
 from kit.playbooks import Playbook, common_playbook, load_playbooks, read_playbook
 from kit.playbooks.seed import bind, near_changes, seed_hypotheses, unbound
 from kit.playbooks.situation import Situation, describe_situation, grown_value

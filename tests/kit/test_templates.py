@@ -10,8 +10,8 @@ import pytest
 from connectors.base import Answer, Fetch
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.mask import shape_keys, tokens
-from kit.stack import fold
+from kit.mining.mask import shape_keys, tokens
+from kit.mining.stack import fold
 from kit.templates import compare_source_templates, compare_templates, extract_variable, mine_templates
 
 BASELINE = Window.of("2026-03-01T02:00Z", "2026-03-01T02:40Z")

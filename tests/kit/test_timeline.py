@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from connectors.errors import BadInput
-from kit.moments import Moment, as_moment
+from kit.numerics.moments import Moment, as_moment
 from kit.timeline import build_timeline
 from tests.kit.test_symptom import LOOK, OBJECTIVES, failing, rows_of, traffic
 

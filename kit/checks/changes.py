@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from connectors.window import Window, iso
-from kit.checks import FAILED, HELD, Outcome, check, no_data
-from kit.facts import Facts, Instant, Table, Track, Windows, tracks
-from kit.shift import TooLittle, back_in_range, departure, is_out
+from kit.checks.facts import Facts, Instant, Table, Track, Windows, tracks
+from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.numerics.shift import TooLittle, back_in_range, departure, is_out
 
 ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "node", "mitigation"})
 """Kinds that somebody did: two of them within one recovery lag cannot be told apart."""

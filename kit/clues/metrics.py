@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connectors.errors import BadInput
 from connectors.window import Window
-from kit.clues import Clue, shared_gaps, sureness, workload
+from kit.clues.clue import Clue, shared_gaps, sureness, workload
 from kit.health import kind_of
 
 NEAR = 3

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kit.checks import FAILED, HELD, Outcome, check, no_data
-from kit.facts import Facts, Track, Windows
-from kit.shift import MINIMUM_REQUESTS
+from kit.checks.facts import Facts, Track, Windows
+from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.numerics.shift import MINIMUM_REQUESTS
 
 USUAL_LINES = 5.0
 """A log that would usually have written so many lines in the incident, and wrote none, counts as lost."""

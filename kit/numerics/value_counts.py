@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import MISSING, OTHER
-from kit.value_codes import (
+from kit.numerics.value_codes import (
     FEW_NUMBERS,
     NOT_DIMENSIONS,
     SAMPLE_ROWS,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit.contrast import benjamini_hochberg, chi2_tail, g_statistic, risk_ratio, share_ratio
-from kit.value_codes import Value
-from kit.value_counts import Counter, Counts
+from kit.numerics.contrast import benjamini_hochberg, chi2_tail, g_statistic, risk_ratio, share_ratio
+from kit.numerics.value_codes import Value
+from kit.numerics.value_counts import Counter, Counts
 
 FALSE_DISCOVERY = 0.01
 SHARE_FLOOR = 0.05

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from kit import noise, rarity, scan
+from kit.numerics import noise, rarity, scan
 
 ALPHA = 0.05
 """Changes with a larger p are not reported."""

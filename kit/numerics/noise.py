@@ -1,6 +1,6 @@
 """How often does noise alone do that? The null distribution of the scans, looked up by length and autocorrelation.
 
-The table beside this module was simulated once with the scans of `kit.scan` on Gaussian AR(1) noise
+The table beside this module was simulated once with the scans of `kit.numerics.scan` on Gaussian AR(1) noise
 (`python -m tests.benchmarks.null_table` makes it again).
 """
 
@@ -19,7 +19,7 @@ LEAST_POINTS = 22
 
 @cache
 def _table() -> dict[str, np.ndarray]:
-    raw = json.loads(files("kit").joinpath("noise_table.json").read_text())
+    raw = json.loads(files("kit.numerics").joinpath("noise_table.json").read_text())
     return {name: np.array(values, dtype=float) for name, values in raw.items()}
 
 

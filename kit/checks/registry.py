@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from connectors.errors import BadInput, ConnectorError
+from kit.checks.facts import Facts, Windows
 from kit.errors import KitError
-from kit.facts import Facts, Windows
 
 State = Literal["held", "failed", "no data"]
 HELD, FAILED, NO_DATA = "held", "failed", "no data"
 Literals = Mapping[str, Any]
 
-_MODULES = ("kit.checks_signals", "kit.checks_lines", "kit.checks_changes")
+_MODULES = ("kit.checks.signals", "kit.checks.lines", "kit.checks.changes")
 _REGISTERED: dict[str, Check] = {}
 
 

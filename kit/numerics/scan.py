@@ -1,8 +1,8 @@
 """Where does a series step, and how far does each candidate stand out? The scans under onset and change points.
 
 Everything here works on a matrix of complete series (a row a series, no gaps) and is vectorised over rows, so that
-thousands of series cost one pass. What a statistic is worth is decided in `kit.noise`, which simulated the same
-functions on noise.
+thousands of series cost one pass. What a statistic is worth is decided in `kit.numerics.noise`, which
+simulated the same functions on noise.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from connectors.errors import BadInput
-from kit import segments
-from kit.season import calendar_periods, own_cycles, without_cycle, without_season
+from kit.numerics import segments
+from kit.numerics.season import calendar_periods, own_cycles, without_cycle, without_season
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ import pandas as pd
 
 from connectors.base import Answer
 from connectors.where import all_of
-from kit.facts import Table, Track, Windows, lines_key
-from kit.grid import Grid
+from kit.checks.facts import Table, Track, Windows, lines_key
+from kit.numerics.grid import Grid
 
 if TYPE_CHECKING:
     from kit.case import Case

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window
-from kit.clues import Clue, shared_gaps, sureness, workload
+from kit.clues.clue import Clue, shared_gaps, sureness, workload
 from kit.spantree import covered_by_children, span_tree
 
 FEWEST = 4

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from connectors.window import Window
-from kit.clues import Clue, sureness, workload
+from kit.clues.clue import Clue, sureness, workload
 from kit.templates import mine_templates
 
 FEWEST = 3

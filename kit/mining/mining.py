@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from connectors.errors import BadInput
-from kit.mask import shape_keys, tokens
+from kit.mining.mask import shape_keys, tokens
+from kit.mining.stack import fold
+from kit.mining.tree import group
 from kit.result import Result
-from kit.stack import fold
-from kit.template_tree import group
 
 STACK_MARK = " ⏎ "
 """Stands in a template between the first line and the fingerprint of the stack below it."""
@@ -54,8 +54,8 @@ def mine_templates(messages: Any) -> Templates:
     Method: values that their form gives away (times, addresses, paths, ids, numbers, quantities) are masked first,
     lines that are equal then are counted once, and a tree over these distinct lines (same delimiters in the same
     places, then word by word) decides which of the other words vary. Of several lines in one message the first
-    counts, together with the fingerprint of the stack below it (`kit.stack`). Own algorithm in the family of Drain
-    and IPLoM.
+    counts, together with the fingerprint of the stack below it (`kit.mining.stack`). Own algorithm in the family of
+    Drain and IPLoM.
 
     Assumes that one statement keeps its words and delimiters. It misleads where a statement prints free text (one
     template per text), where two statements differ only in a word that looks like a value (one template for both),

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from kit.mask import VARIABLE
+from kit.mining.mask import VARIABLE
 
 Tokens = tuple[str, ...]
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from connectors.window import Window
-from kit.facts import MINIMUM_BASELINE_BINS, Instant, Track, Windows
+from kit.checks.facts import MINIMUM_BASELINE_BINS, Instant, Track, Windows
 
 MINIMUM_INCIDENT_BINS = 3
 MINIMUM_REQUESTS = 30

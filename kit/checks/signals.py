@@ -12,9 +12,9 @@ from datetime import timedelta
 import numpy as np
 
 from connectors.window import Window, iso
-from kit.checks import FAILED, HELD, NO_DATA, Outcome, check, no_data
-from kit.facts import MINIMUM_BASELINE_BINS, Facts, Instant, Track, Windows, tracks
-from kit.shift import TooLittle, departure, shift
+from kit.checks.facts import MINIMUM_BASELINE_BINS, Facts, Instant, Track, Windows, tracks
+from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome, check, no_data
+from kit.numerics.shift import TooLittle, departure, shift
 
 
 @check(about=["signal"], claim="up")
