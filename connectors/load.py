@@ -2,15 +2,19 @@
 
 What is frozen is the answer, not the backend: each answer's table stands in `snapshots/<evidence id>.parquet`, and
 `evidence.jsonl` is the index by (source, question, canonical arguments). That index is the cache, what a bundle
-carries, and a source of its own: `Recorded` with no source behind it is *replay*.
+carries, and a source of its own: `Recorded` with no source behind it is *replay*. That a source could not be asked
+stands there as well, so that a replay has the same gaps.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,15 +23,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors import schema
-from connectors.base import Answer, Fetch, Selection, SignalSpec, canonical
+from connectors import errors, schema
+from connectors.base import Answer, Fetch, Selection, SignalSpec
 from connectors.durable import append_line, write_aside
 from connectors.errors import BadInput, ConnectorError, NotRecorded
-from connectors.window import Window
+from connectors.questions import asked
+from connectors.window import Window, iso
 
 ROWS_KEPT = 200_000
 """`rows` is recorded up to this many; a question for more streams without being kept."""
 
+_ID = re.compile(r"ev_[0-9a-f]{16}")
+"""An id names a file: nothing else may stand there, whoever wrote the index."""
+LARGEST_TABLE = 4 << 30
+"""Bytes that a recorded table may have in memory: more is not an answer but a trap."""
 _TABLE_OF = {
     "metrics": "METRICS", "rows": "LOGS", "sample": "LOGS", "traces": "SPANS", "changes": "CHANGES", "alerts": "ALERTS",
 }  # fmt: skip
@@ -35,7 +44,10 @@ _TABLE_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of `evidence.jsonl`: which answer, how it was got, where its table stands and what it hashes to."""
+    """One line of `evidence.jsonl`: which answer, how it was got, where its table stands and what it hashes to.
+
+    `asked` is when it was recorded, in UTC; None in an index written before that was kept.
+    """
 
     evidence: str
     source: str
@@ -44,6 +56,7 @@ class Entry:
     fetch: Fetch
     sha256: str
     bytes: int
+    asked: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -51,8 +64,31 @@ class Entry:
         return self.source, self.question, self.arguments
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The other kind of line: a question that could not be answered, and the one sentence that said why."""
+
+    source: str
+    question: str
+    arguments: str
+    kind: str
+    says: str
+    asked: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the index is looked up by."""
+        return self.source, self.question, self.arguments
+
+    def error(self) -> ConnectorError:
+        """The error as it was raised."""
+        kind = getattr(errors, self.kind, None)
+        fits = isinstance(kind, type) and issubclass(kind, ConnectorError)
+        return kind(self.says) if fits else ConnectorError(self.says)
+
+
 class Answers:
-    """The recorded answers of one case folder.
+    """The recorded answers of one case folder, and the refusals. Several threads may record at a time.
 
     Raises `BadInput` when the index has a line that is not an entry; a last line torn by a crash is left out, and the
     question is simply asked again.
@@ -64,8 +100,10 @@ class Answers:
         self.index = folder / "evidence.jsonl"
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._by_id: dict[str, Entry] = {}
-        for entry in self._read():
-            self._remember(entry)
+        self._refused: dict[tuple[str, str, str], Refusal] = {}
+        self._recording = threading.Lock()
+        for line in self._read():
+            self._remember(line)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._by_id.values())
@@ -82,6 +120,24 @@ class Answers:
                 f"No recorded answer has the id {evidence}: it is not in {self.index.name}; run the walk again."
             ) from None
 
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The questions that could not be answered, and were not answered later either."""
+        return tuple(self._refused.values())
+
+    def refusal(self, source: str, question: str, arguments: str) -> Refusal | None:
+        """That exactly this question could not be answered; None when it was, or was never asked."""
+        return self._refused.get((source, question, arguments))
+
+    def refuse(self, source: str, question: str, arguments: str, error: ConnectorError) -> None:
+        """Record that a question could not be answered, once while the reason stays the same."""
+        refusal = Refusal(source, question, arguments, type(error).__name__, str(error), _now())
+        with self._recording:
+            known = self._refused.get(refusal.key)
+            if refusal.key not in self._entries and (known is None or known.says != refusal.says):
+                append_line(self.index, _line(refusal))
+                self._remember(refusal)
+
     def find(self, source: str, question: str, arguments: str) -> Answer | None:
         """The recorded answer to exactly this question, or None when it was never recorded or its table is gone."""
         entry = self._entries.get((source, question, arguments))
@@ -93,8 +149,8 @@ class Answers:
         """The recorded answer with this id."""
         entry = self.entry(evidence)
         try:
-            table = pq.read_table(self._path(evidence))
-        except (OSError, pa.ArrowInvalid) as error:
+            table = _one_file(self._path(evidence))
+        except (OSError, pa.ArrowException) as error:
             raise BadInput(
                 f"The recorded answer {evidence} cannot be read ({str(error).splitlines()[0]}): restore "
                 f"snapshots/{evidence}.parquet or run the walk again with refresh."
@@ -109,6 +165,7 @@ class Answers:
             write_aside(path, lambda file: pq.write_table(table, file, compression="zstd"))
         content = path.read_bytes()
         entry = Entry(
+            asked=_now(),
             evidence=evidence,
             source=answer.fetch.source,
             question=answer.fetch.question,
@@ -117,9 +174,11 @@ class Answers:
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
         )
-        if self._entries.get(entry.key, None) is None or self._entries[entry.key].evidence != evidence:
-            append_line(self.index, _line(entry))
-        self._remember(entry)
+        with self._recording:
+            known = self._entries.get(entry.key)
+            if known is None or known.evidence != evidence:
+                append_line(self.index, _line(entry))
+                self._remember(entry)
         return answer
 
     def check(self) -> list[str]:
@@ -140,11 +199,15 @@ class Answers:
     def _path(self, evidence: str) -> Path:
         return self.snapshots / f"{evidence}.parquet"
 
-    def _remember(self, entry: Entry) -> None:
-        self._entries[entry.key] = entry
-        self._by_id[entry.evidence] = entry
+    def _remember(self, line: Entry | Refusal) -> None:
+        if isinstance(line, Refusal):
+            self._refused[line.key] = line
+            return
+        self._entries[line.key] = line
+        self._by_id[line.evidence] = line
+        self._refused.pop(line.key, None)
 
-    def _read(self) -> Iterator[Entry]:
+    def _read(self) -> Iterator[Entry | Refusal]:
         if not self.index.exists():
             return
         lines = self.index.read_bytes().split(b"\n")
@@ -271,31 +334,43 @@ class Recorded:
         return self._ask("alerts", window)
 
     def _ask(self, question: str, window: Window | None, **arguments: Any) -> Answer:
-        key = canonical({"window": window, **{k: _plain_spec(v) for k, v in arguments.items()}})
+        key = asked({"window": window, **{k: _plain_spec(v) for k, v in arguments.items()}})
         if not (self.refresh and self.source is not None):
             recorded = self.answers.find(self.name, question, key)
             if recorded is not None:
                 self._seen(recorded)
                 return recorded
         if self.source is None:
+            refusal = self.answers.refusal(self.name, question, key)
+            if refusal is not None:
+                raise refusal.error()
             raise NotRecorded(
                 f"The question {question} to {self.name} was never recorded with these arguments ({key[:200]}): "
                 "open the case where its sources can be reached."
             )
-        asked = getattr(self.source, question, None)
-        if asked is None:
+        try:
+            answer = self._answer(question, window, arguments, key)
+        except ConnectorError as error:
+            self.answers.refuse(self.name, question, key, error)
+            raise
+        answer = self.answers.keep(answer)
+        self._seen(answer)
+        return answer
+
+    def _answer(self, question: str, window: Window | None, arguments: dict[str, Any], key: str) -> Answer:
+        """What the source says, checked and clipped, under this source's name."""
+        ask = getattr(self.source, question, None)
+        if ask is None:
             raise ConnectorError(f"{self.name} cannot answer {question}: its connector does not offer it.")
-        answer = asked(**arguments) if window is None else asked(window, **arguments)
+        answer = ask(**arguments) if window is None else ask(window, **arguments)
         if not isinstance(answer, Answer):
             answer = answer.answer()
-        answer = replace(
+        return replace(
             answer,
             table=_clip(_checked(answer.table, question), question, window),
             fetch=replace(answer.fetch, source=self.name, question=question),
             arguments=key,
         )
-        self._seen(answer)
-        return self.answers.keep(answer)
 
 
 def _checked(table: pa.Table, question: str) -> pa.Table:
@@ -327,18 +402,43 @@ def _plain_spec(value: Any) -> Any:
     return value
 
 
-def _line(entry: Entry) -> str:
-    record = {
-        "evidence": entry.evidence,
-        "arguments": entry.arguments,
-        "sha256": entry.sha256,
-        "bytes": entry.bytes,
-        "fetch": entry.fetch.to_dict(),
-    }
+def _one_file(path: Path) -> pa.Table:
+    """The table of exactly this file; no folder, no other file that its footer names, nothing out of proportion."""
+    with pq.ParquetFile(path) as file:
+        footer = file.metadata
+        size = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+        if size > LARGEST_TABLE:
+            raise BadInput(f"{path.name} would fill {size / 2**30:,.0f} GiB: it is no recorded answer; remove it.")
+        return file.read()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _line(line: Entry | Refusal) -> str:
+    record: dict[str, Any] = {"arguments": line.arguments, "asked": iso(line.asked) if line.asked else None}
+    if isinstance(line, Refusal):
+        record |= {"source": line.source, "question": line.question, "refused": [line.kind, line.says]}
+    else:
+        record |= {
+            "evidence": line.evidence,
+            "sha256": line.sha256,
+            "bytes": line.bytes,
+            "fetch": line.fetch.to_dict(),
+        }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _entry(record: dict[str, Any]) -> Entry:
+def _entry(record: dict[str, Any]) -> Entry | Refusal:
+    at = datetime.fromisoformat(record["asked"]) if record.get("asked") else None
+    if "refused" in record:
+        kind, says = record["refused"]
+        return Refusal(
+            str(record["source"]), str(record["question"]), str(record["arguments"]), str(kind), str(says), at
+        )
+    if not _ID.fullmatch(record["evidence"]):
+        raise ValueError("not an evidence id")
     fetch = Fetch.from_dict(record["fetch"])
     return Entry(
         evidence=record["evidence"],
@@ -348,6 +448,7 @@ def _entry(record: dict[str, Any]) -> Entry:
         fetch=fetch,
         sha256=record["sha256"],
         bytes=record["bytes"],
+        asked=at,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pyarrow as pa
 import pytest
 
 from connectors.base import Selection
-from connectors.errors import BadInput, NotRecorded, UnknownField
+from connectors.errors import BadInput, NotRecorded, SourceUnavailable, UnknownField
 from connectors.load import Answers, Recorded, evidence_hash
 from connectors.schema import conform
 from connectors.tables import Tables
@@ -129,6 +130,48 @@ def test_a_torn_last_line_is_left_out_and_a_torn_middle_line_is_named(tmp_path):
     index.write_text(whole[: len(whole) // 2] + "\n" + whole)
     with pytest.raises(BadInput, match="line 1 is not a recorded answer"):
         Answers(tmp_path)
+
+
+def test_equal_filters_and_steps_share_one_recording(tmp_path):
+    source = recorded(tmp_path)
+    first = source.count(HOUR, every="60s", where="status >= 500 and service = 'checkout'")
+    second = source.count(HOUR, every="1m", where="service='checkout' AND (status>=500)")
+    assert second.evidence == first.evidence
+    assert len(source.answers) == 1
+
+
+class Down:
+    name = "checkout"
+
+    def count(self, window, **asked):
+        raise SourceUnavailable("checkout cannot be reached: is it up?")
+
+
+def test_that_a_source_could_not_be_asked_is_recorded_and_replayed_until_it_answers(tmp_path):
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable):
+            Recorded("checkout", Down(), Answers(tmp_path)).count(HOUR)
+    assert len((tmp_path / "evidence.jsonl").read_text().splitlines()) == 1
+    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+        recorded(tmp_path, source=None).count(HOUR)
+    assert recorded(tmp_path).count(HOUR).table.to_pylist() == [{"n": 10.0}]
+    assert Answers(tmp_path).refusals == ()
+    assert recorded(tmp_path, source=None).count(HOUR).table.to_pylist() == [{"n": 10.0}]
+
+
+def test_an_id_that_would_name_a_file_elsewhere_is_no_entry(tmp_path):
+    recorded(tmp_path).count(HOUR)
+    index = tmp_path / "evidence.jsonl"
+    line = orjson.loads(index.read_bytes())
+    index.write_bytes(orjson.dumps(line | {"evidence": "../../secret"}) + b"\n")
+    with pytest.raises(BadInput, match="line 1 is not a recorded answer"):
+        Answers(tmp_path)
+
+
+def test_when_it_was_asked_is_kept(tmp_path):
+    recorded(tmp_path).count(HOUR)
+    (entry,) = Answers(tmp_path)
+    assert abs((datetime.now(UTC) - entry.asked).total_seconds()) < 60
 
 
 def test_an_unknown_field_is_told_by_the_source_and_nothing_is_recorded(tmp_path):
