@@ -67,6 +67,7 @@ class LocalSpans:
 
         `failing`: traces with an error span, the ones with most of them first; `slowest`: the longest span first;
         `typical`: without an error, nearest to the median length first; `time`: earliest first. `n` None: all.
+        Ties go to the trace that began first, then to the smaller id.
         """
         if order not in ORDERS:
             raise BadInput(f"{order!r} is no order of traces: ask for {', '.join(ORDERS)}.")
@@ -126,17 +127,21 @@ def _picked(table: pa.Table, keep: Any, order: str, n: int | None) -> tuple[pa.A
     first = np.full(len(names), np.iinfo(np.int64).max)
     np.minimum.at(first, codes, table.column("start").cast(pa.int64()).to_numpy())
     first = first[seen]
+    by_id = np.empty(len(names), np.int64)
+    by_id[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
+    by_id = by_id[seen]  # ties go to the smaller id, whatever order a source gives its spans in
     if order == "failing":
         chosen = np.flatnonzero(errors > 0)
-        ranked = chosen[np.lexsort((first[chosen], -errors[chosen]))]
+        ranked = chosen[np.lexsort((by_id[chosen], first[chosen], -errors[chosen]))]
     elif order == "slowest":
-        ranked = np.lexsort((first, -longest))
+        ranked = np.lexsort((by_id, first, -longest))
     elif order == "typical":
         chosen = np.flatnonzero(errors == 0)
         middle = np.median(longest[chosen]) if len(chosen) else 0.0
-        ranked = chosen[np.lexsort((first[chosen], np.abs(longest[chosen] - middle)))]
+        nearest = np.abs(longest[chosen] - middle)
+        ranked = chosen[np.lexsort((by_id[chosen], first[chosen], nearest))]
     else:
-        ranked = np.argsort(first, kind="stable")
+        ranked = np.lexsort((by_id, first))
     total = len(ranked)
     ranked = ranked if n is None else ranked[:n]
     return names.take(pa.array(seen[ranked])), total

@@ -21,6 +21,8 @@ BUILT_IN: Mapping[str, str] = {
     "elasticsearch": "connectors.elasticsearch",
     "files": "connectors.files.connector",
     "git": "connectors.git",
+    "jaeger": "connectors.jaeger",
+    "prometheus": "connectors.prometheus",
 }
 
 

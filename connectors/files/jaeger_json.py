@@ -38,12 +38,19 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
     rows = SpanRows(options)
     seen = 0
     for document in documents(path, faults):
-        for span, process in _spans(document, {}):
-            seen += 1
-            (_zipkin if "traceId" in span and "id" in span else _jaeger)(span, process, rows)
+        seen += add_document(document, rows)
     if not seen and not faults.notes:
         raise BadInput(f"{faults.path} holds no span of Jaeger or Zipkin: download the trace as JSON again.")
     return rows.reading(faults)
+
+
+def add_document(document: Any, rows: SpanRows) -> int:
+    """Puts the spans of one document (a trace, a list of them, an API answer) into `rows`; how many it holds."""
+    seen = 0
+    for span, process in _spans(document, {}):
+        seen += 1
+        (_zipkin if "traceId" in span and "id" in span else _jaeger)(span, process, rows)
+    return seen
 
 
 def _spans(document: Any, processes: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -86,11 +93,28 @@ def _jaeger(span: Mapping[str, Any], process: Mapping[str, Any], rows: SpanRows)
     parent = parent or span.get("parentSpanID")
     links = [_padded(r.get("spanID"), 16) for r in references if r.get("refType") == "FOLLOWS_FROM"]
     kind = str(own.pop("span.kind", "internal")).lower()
+    _as_in_otlp(own, span)
     _add(
         rows, own, resource, span, trace_id=span.get("traceID"), span_id=span.get("spanID"), parent_id=parent,
         links=[link for link in links if link], name=span.get("operationName"), kind=kind,
         start_us=span.get("startTime"),
     )  # fmt: skip
+
+
+def _as_in_otlp(own: dict[str, Any], span: Mapping[str, Any]) -> None:
+    """Puts back what a collector turned into tags of Jaeger's: the scope's name and the exception's type."""
+    scope = own.pop("otel.library.name", None)
+    if scope is not None:
+        own.setdefault("otel.scope.name", scope)
+    for name in ("otel.library.version", "otel.scope.version", "internal.span.format", "w3c.tracestate"):
+        own.pop(name, None)
+    if own.get("error.type"):
+        return
+    for log in span.get("logs") or ():
+        fields = _tags(log.get("fields") if isinstance(log, dict) else None)
+        if fields.get("event") == "exception" and fields.get("exception.type"):
+            own["exception.type"] = fields["exception.type"]
+            return
 
 
 def _zipkin(span: Mapping[str, Any], process: Mapping[str, Any], rows: SpanRows) -> None:
@@ -124,14 +148,14 @@ def _add(
 ) -> None:
     said = own.pop("error", None)
     failed = said is not None and str(said).lower() != "false"
-    code = own.get("otel.status_code")
+    code, described = own.pop("otel.status_code", None), own.pop("otel.status_description", None)
     status = "error" if failed or code == "ERROR" else "ok" if code == "OK" else "unset"
     kind = kind if kind in _KINDS else "internal"
     http = own.get("http.response.status_code", own.get("http.status_code"))
-    error_type = own.get("error.type")
+    error_type = own.get("error.type") or own.pop("exception.type", None)
     if error_type is None and (status == "error" or (isinstance(http, int) and http >= 500)):
         word = str(said) if failed and str(said).lower() != "true" else None
-        error_type = http if http is not None else word
+        error_type = http if http is not None else word or described
     rows.add(
         start_ns=_whole(start_us) * 1000, duration_ns=_whole(span.get("duration")) * 1000,
         trace_id=_padded(trace_id, 32), span_id=_padded(span_id, 16), parent_id=_padded(parent_id, 16), links=links,
