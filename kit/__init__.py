@@ -41,6 +41,7 @@ _HOME = {
     "third_factor": "correlation",
     "measure_impact": "impact",
     "draft_postmortem": "postmortem",
+    "lint_postmortem": "lint",
 }
 __all__ = sorted([*_HOME, "Window", "plots"])  # pyright: ignore[reportUnsupportedDunderAll]
 

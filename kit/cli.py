@@ -142,6 +142,25 @@ def verify(
 
 
 @app.command()
+def lint(
+    postmortem: Annotated[Path, typer.Argument(help="Any Markdown file, whoever wrote it.", metavar="FILE")],
+) -> None:
+    """Find blame, hindsight, wishes and bare numbers in a postmortem, each with a better wording."""
+    from kit.lint import lint_postmortem
+
+    try:
+        text = postmortem.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KitError(f"{postmortem} cannot be read as Markdown ({type(error).__name__}): name a text file.") from None
+    found = lint_postmortem(text)
+    for finding in found:
+        typer.echo(f"{postmortem.name}:{finding.line}  {finding.rule}  {finding.message}\n    better: {finding.better}")
+    if found:
+        raise CheckFailed(f"{len(found)} places to mend.")
+    typer.echo("Nothing that the rules stumble over.")
+
+
+@app.command()
 def check(case: CasePath) -> int:
     """Ask each source of a case something cheap: is it there, from when to when, with which fields?"""
     from kit.case import open_case
