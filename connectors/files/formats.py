@@ -7,15 +7,20 @@ from pathlib import Path
 from types import ModuleType
 
 from connectors.errors import BadInput
-from connectors.files.stream import head
+from connectors.files.stream import Faults, head, raw_head
 
 FORMATS = (
-    "otlp_json", "jaeger_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds", "change_feeds",
-    "json_lines", "openmetrics", "combined",
+    "otlp_protobuf", "otlp_json", "jaeger_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds",
+    "change_feeds", "json_lines", "openmetrics", "combined",
     "changes_csv", "text",
 )  # fmt: skip
 """One module each in this package; asked in this order, the more particular before the more general."""
+BINARY = frozenset({"otlp_protobuf"})
+"""Formats that are no text: told by the raw bytes."""
 ALIASES = {
+    "otlp": "otlp_json",
+    "tempo": "otlp_json",
+    "tempo_json": "otlp_json",
     "jaeger": "jaeger_json",
     "zipkin": "jaeger_json",
     "zipkin_json": "jaeger_json",
@@ -48,11 +53,11 @@ def sniff(path: Path) -> str:
 
     Raises `BadInput` when it is empty or of no format that is known, with what to do.
     """
-    start = head(path)
+    raw, start = raw_head(path, Faults(path.name)), head(path)
     if not start.strip():
         raise BadInput(f'{path.name} is empty: nothing tells its format; name it with format = "…".')
     for name in FORMATS:
-        if reader(name).sniff(start, path.name):
+        if reader(name).sniff(raw if name in BINARY else start, path.name):
             return name
     shown = start[:60].decode("utf-8", "replace").splitlines()[0] if start else ""
     raise BadInput(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,20 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading |
     kept once. Raises `BadInput` when nothing in the file is an OTLP export.
     """
     faults = Faults(label or path.name)
+    root = {"LOGS": "resourceLogs", "METRICS": "resourceMetrics"}.get(options.table, "resourceSpans")
+    return read_exports(_exports(path, faults, root), options, faults)
+
+
+def read_exports(
+    exports: Iterable[tuple[dict[str, Any], int]], options: Options, faults: Faults
+) -> Reading | MetricReading:
+    """The exports' SPANS, LOGS or samples, by `options.table`; each export comes with its line's number."""
     if options.table == "LOGS":
-        return _logs(path, options, faults)
+        return _logs(exports, options, faults)
     if options.table == "METRICS":
-        return _metrics(path, faults)
+        return _metrics(exports, faults)
     rows = SpanRows(options)
-    for document, _ in _exports(path, faults, "resourceSpans"):
+    for document, _ in exports:
         _spans(document, rows)
     return rows.reading(faults)
 
@@ -266,9 +274,9 @@ def _error_type(own: Mapping[str, Any], span: Mapping[str, Any], status: str) ->
 # --- logs ------------------------------------------------------------------------------------------------------------
 
 
-def _logs(path: Path, options: Options, faults: Faults) -> Reading:
+def _logs(exports: Iterable[tuple[dict[str, Any], int]], options: Options, faults: Faults) -> Reading:
     rows, numbers = [], []
-    for document, line in _exports(path, faults, "resourceLogs"):
+    for document, line in exports:
         for resource_logs in document["resourceLogs"] or ():
             resource = attributes((resource_logs.get("resource") or {}).get("attributes"))
             for scope in _get(resource_logs, "scopeLogs", "scope_logs") or ():
@@ -307,9 +315,9 @@ def _record(record: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str,
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def _metrics(path: Path, faults: Faults) -> MetricReading:
+def _metrics(exports: Iterable[tuple[dict[str, Any], int]], faults: Faults) -> MetricReading:
     build = _Points()
-    for document, _ in _exports(path, faults, "resourceMetrics"):
+    for document, _ in exports:
         for resource_metrics in document["resourceMetrics"] or ():
             resource = attributes((resource_metrics.get("resource") or {}).get("attributes"))
             for scope in _get(resource_metrics, "scopeMetrics", "scope_metrics") or ():

@@ -17,25 +17,12 @@ from connectors import schema
 from connectors.base import Answer, Fetch, Selection, SignalSpec, canonical
 from connectors.errors import OverBudget
 from connectors.files.columns import concat
-from connectors.files.formats import reader, sniff
+from connectors.files.formats import BINARY, reader, sniff
 from connectors.files.gather import gather
 from connectors.files.options import FilesSpec, Reading
 from connectors.files.stream import Faults, compression, text_of
-from connectors.samples import Samples, joined
+from connectors.samples import CATALOGUE, Samples, joined
 from connectors.window import Window
-
-CATALOGUE = pa.schema(
-    [
-        ("metric", pa.string()),
-        ("type", pa.string()),
-        ("series", pa.int64()),
-        ("samples", pa.int64()),
-        ("first", schema.TIME),
-        ("last", schema.TIME),
-        ("labels", pa.string()),
-    ]
-)
-"""What `catalogue` answers with: a row per metric, `labels` a JSON object of up to ten values per label."""
 
 
 class _Files:
@@ -58,7 +45,7 @@ class _Files:
             if name is None:
                 notes.append(f"{label} is empty")
                 continue
-            self._affordable(path, label, rows)
+            self._affordable(path, label, name, rows)
             reading = reader(name).read(path, options, label=label)
             readings.append(reading[0])
             missing += reading.faults
@@ -70,8 +57,8 @@ class _Files:
         )
         return readings, missing, notes, "; ".join([query, *notes])
 
-    def _affordable(self, path: Path, label: str, rows: int) -> None:
-        estimate = rows + _estimated_rows(path, self.spec.rows - rows)
+    def _affordable(self, path: Path, label: str, name: str, rows: int) -> None:
+        estimate = rows + _estimated_rows(path, self.spec.rows - rows, binary=name in BINARY)
         if estimate > self.spec.rows:
             raise OverBudget(
                 f"{label} of {self.name} holds about {estimate:,.0f} rows, over the budget of {self.spec.rows:,}: name "
@@ -88,11 +75,14 @@ def _format_of(path: Path) -> str | None:
     return None if path.stat().st_size == 0 else sniff(path)
 
 
-def _estimated_rows(path: Path, affordable: int) -> float:
+def _estimated_rows(path: Path, affordable: int, *, binary: bool = False) -> float:
     """About how many lines does the file hold? Cheap for small files: what cannot be too much is not looked at."""
     size = path.stat().st_size
     if size * 40 / 20 < affordable:  # compression of 40, lines of 20 bytes
         return 0
+    ratio = 1.0 if compression(path) is None else 10.0
+    if binary:  # a span or record takes a few hundred bytes
+        return size * ratio / 250
     first = text = b""
     for piece in text_of(path, Faults(path.name)):
         first = first or piece
@@ -100,7 +90,6 @@ def _estimated_rows(path: Path, affordable: int) -> float:
         if len(text) > 4 << 20:
             break
     lines = max(text.count(b"\n"), 1)
-    ratio = 1.0 if compression(path) is None else 10.0
     return size * ratio / (len(text) / lines)
 
 

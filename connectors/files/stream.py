@@ -126,7 +126,18 @@ def head(path: Path, size: int = 65_536) -> bytes:
     return text[:size].decode("utf-8", "replace").encode() if text else b""
 
 
-def _raw(path: Path, faults: Faults) -> Iterator[bytes]:
+def raw_head(path: Path, faults: Faults, size: int = 65_536) -> bytes:
+    """The file's first bytes as they are, decompressed; for formats that are no text."""
+    first = b""
+    for piece in raw_of(path, Faults(faults.path)):
+        first += piece
+        if len(first) >= size:
+            break
+    return first[:size]
+
+
+def raw_of(path: Path, faults: Faults) -> Iterator[bytes]:
+    """The file's bytes, decompressed, piece by piece. Raises `NotFound` or `BadInput` when it cannot be opened."""
     try:
         handle = path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
@@ -219,7 +230,7 @@ def _decompressed(kind: str, pieces: Iterator[bytes], faults: Faults) -> Iterato
 
 def text_of(path: Path, faults: Faults) -> Iterator[bytes]:
     """The file decompressed and as UTF-8, piece by piece; invalid bytes are still in it."""
-    pieces = _raw(path, faults)
+    pieces = raw_of(path, faults)
     first = next(pieces, b"")
     while 0 < len(first) < 4 and (more := next(pieces, b"")):
         first += more

@@ -1,0 +1,383 @@
+"""OTLP in protobuf, as collectors' file exporters write it: messages with their length before them, or one request.
+
+The wire format is read here, for this one fixed schema (opentelemetry-proto 1.x), into the same shape as OTLP/JSON. A
+message starts with its length in four bytes, big end first (the collector's file exporter), or as a varint
+(protobuf's own delimited streams); a file without lengths is one request. Single messages may be zstd-compressed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.errors import BadInput
+from connectors.files.openmetrics import MetricReading
+from connectors.files.options import Options, Reading
+from connectors.files.otlp_json import read_exports
+from connectors.files.stream import Faults, raw_head, raw_of
+
+NAME = "otlp_protobuf"
+TABLES = ("SPANS", "LOGS", "METRICS")
+LONGEST = 512 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class _Field(NamedTuple):
+    name: str
+    kind: str  # text hex base64 int sfixed64 fixed64 double bool message doubles fixed64s
+    many: bool = False
+    inner: Any = None
+
+
+_ANY: dict[int, _Field] = {}
+_PAIR = {1: _Field("key", "text"), 2: _Field("value", "message", inner=_ANY)}
+_PAIRS = {1: _Field("values", "message", many=True, inner=_PAIR)}
+_VALUES = {1: _Field("values", "message", many=True, inner=_ANY)}
+_ANY |= {
+    1: _Field("stringValue", "text"), 2: _Field("boolValue", "bool"), 3: _Field("intValue", "int"),
+    4: _Field("doubleValue", "double"), 5: _Field("arrayValue", "message", inner=_VALUES),
+    6: _Field("kvlistValue", "message", inner=_PAIRS), 7: _Field("bytesValue", "base64"),
+}  # fmt: skip
+_ATTRIBUTES = _Field("attributes", "message", many=True, inner=_PAIR)
+_RESOURCE = _Field("resource", "message", inner={1: _ATTRIBUTES})
+_SCOPE = _Field("scope", "message", inner={1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES})
+_EVENT = {1: _Field("timeUnixNano", "fixed64"), 2: _Field("name", "text"), 3: _ATTRIBUTES}
+_LINK = {1: _Field("traceId", "hex"), 2: _Field("spanId", "hex"), 4: _ATTRIBUTES}
+_SPAN = {
+    1: _Field("traceId", "hex"), 2: _Field("spanId", "hex"), 4: _Field("parentSpanId", "hex"),
+    5: _Field("name", "text"), 6: _Field("kind", "int"), 7: _Field("startTimeUnixNano", "fixed64"),
+    8: _Field("endTimeUnixNano", "fixed64"), 9: _ATTRIBUTES, 11: _Field("events", "message", many=True, inner=_EVENT),
+    13: _Field("links", "message", many=True, inner=_LINK),
+    15: _Field("status", "message", inner={2: _Field("message", "text"), 3: _Field("code", "int")}),
+}  # fmt: skip
+_RECORD = {
+    1: _Field("timeUnixNano", "fixed64"), 2: _Field("severityNumber", "int"), 3: _Field("severityText", "text"),
+    5: _Field("body", "message", inner=_ANY), 6: _ATTRIBUTES, 9: _Field("traceId", "hex"), 10: _Field("spanId", "hex"),
+    11: _Field("observedTimeUnixNano", "fixed64"), 12: _Field("eventName", "text"),
+}  # fmt: skip
+_NUMBER = {
+    2: _Field("startTimeUnixNano", "fixed64"), 3: _Field("timeUnixNano", "fixed64"), 4: _Field("asDouble", "double"),
+    6: _Field("asInt", "sfixed64"), 7: _ATTRIBUTES,
+}  # fmt: skip
+_HISTOGRAM = {
+    2: _Field("startTimeUnixNano", "fixed64"), 3: _Field("timeUnixNano", "fixed64"), 4: _Field("count", "fixed64"),
+    5: _Field("sum", "double"), 6: _Field("bucketCounts", "fixed64s"), 7: _Field("explicitBounds", "doubles"),
+    9: _ATTRIBUTES,
+}  # fmt: skip
+_POINTS = _Field("dataPoints", "message", many=True, inner=_NUMBER)
+_SUM = {1: _POINTS, 2: _Field("aggregationTemporality", "int"), 3: _Field("isMonotonic", "bool")}
+_HISTOGRAMS = {
+    1: _Field("dataPoints", "message", many=True, inner=_HISTOGRAM), 2: _Field("aggregationTemporality", "int")
+}  # fmt: skip
+_METRIC = {
+    1: _Field("name", "text"), 3: _Field("unit", "text"), 5: _Field("gauge", "message", inner={1: _POINTS}),
+    7: _Field("sum", "message", inner=_SUM), 9: _Field("histogram", "message", inner=_HISTOGRAMS),
+}  # fmt: skip
+
+
+def _request(root: str, scopes: str, items: str, item: dict[int, _Field]) -> dict[int, _Field]:
+    scope = {1: _SCOPE, 2: _Field(items, "message", many=True, inner=item)}
+    resource = {1: _RESOURCE, 2: _Field(scopes, "message", many=True, inner=scope)}
+    return {1: _Field(root, "message", many=True, inner=resource)}
+
+
+_REQUESTS = {
+    "SPANS": _request("resourceSpans", "scopeSpans", "spans", _SPAN),
+    "LOGS": _request("resourceLogs", "scopeLogs", "logRecords", _RECORD),
+    "METRICS": _request("resourceMetrics", "scopeMetrics", "metrics", _METRIC),
+}
+
+
+class _Torn(Exception):
+    """The bytes end inside a field."""
+
+
+class _Wrong(Exception):
+    """The bytes are no protobuf of this schema."""
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Does the file begin with an OTLP request in protobuf, or with the length of one? `head` is its raw bytes.
+
+    >>> sniff(b"\\x89PNG\\r\\n", "picture.png")
+    False
+    """
+    return table_of(head) is not None
+
+
+def table_of(head: bytes) -> str | None:
+    """Which table do the first bytes speak of: SPANS, LOGS or METRICS? None: they are no OTLP in protobuf."""
+    if not head or head[:1] in b"{[<#":
+        return None
+    for framing in ("big", "varint", "none"):
+        start = _first(head, framing)
+        if start is None:
+            continue
+        found = [table for table in TABLES if _speaks_of(start, table)]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def read(path: Path, options: Options, *, label: str | None = None) -> Reading | MetricReading:
+    """Which SPANS, LOGS or metric samples (by `options.table`) does this file hold? Columns as in `otlp_json`.
+
+    A file that ends inside a message gives everything before it, and the whole resources of that message; the reading
+    says that the rest is missing. Raises `BadInput` when it holds no OTLP of this kind.
+    """
+    faults = Faults(label or path.name)
+    return read_exports(_exports(path, faults, options.table), options, faults)
+
+
+def _exports(path: Path, faults: Faults, table: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """The requests of the file in OTLP/JSON's shape, each with its number."""
+    head = raw_head(path, faults)
+    if not head:
+        faults.notes.append(f"{faults.path} is empty")
+        return
+    found = table_of(head)
+    if found is not None and found != table:
+        raise BadInput(f"{faults.path} holds {found.lower()} in OTLP, not {table.lower()}: mend its table.")
+    if found is None:
+        raise BadInput(f"{faults.path} is not OTLP in protobuf: export it again, or as OTLP/JSON.")
+    framing = next(f for f in ("big", "varint", "none") if (s := _first(head, f)) is not None and _speaks_of(s, table))
+    number = 0
+    for number, (message, torn) in enumerate(_messages(path, faults, framing), 1):
+        try:
+            yield _request_of(message, table, torn), number
+        except _Wrong:
+            faults.bad(number, "not an OTLP message")
+            if framing != "big":
+                return
+        if torn:
+            faults.missing.append(f"{faults.path} is cut off: it ends inside its message {number:,}")
+
+
+def _messages(path: Path, faults: Faults, framing: str) -> Iterator[tuple[bytes, bool]]:
+    """Each message's bytes, and whether the file ended inside it."""
+    pieces, held = raw_of(path, faults), bytearray()
+    if framing == "none":
+        whole = b"".join(pieces)
+        if len(whole) > LONGEST:
+            raise BadInput(f"{faults.path} is one message of more than {LONGEST >> 20} MB: export it in batches.")
+        yield whole, _ends_early(whole)
+        return
+    for piece in pieces:
+        held += piece
+        at = 0
+        while (found := _length(held, at, framing)) is not None:
+            length, start = found
+            if length > LONGEST:
+                faults.missing.append(f"{faults.path} is damaged: a message of {length:,} bytes is announced")
+                return
+            if len(held) - start < length:
+                break
+            yield _plain(bytes(held[start : start + length])), False
+            at = start + length
+        del held[:at]
+    if held:
+        found = _length(held, 0, framing)
+        yield (bytes(held[found[1] :]) if found else b""), True
+
+
+def _plain(message: bytes) -> bytes:
+    if not message.startswith(_ZSTD):
+        return message
+    import zstandard
+
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(message)
+    except zstandard.ZstdError:
+        return b"\xff"
+
+
+def _length(data: bytes | bytearray, at: int, framing: str) -> tuple[int, int] | None:
+    """The length announced here and where its message starts; None when the announcement is not whole."""
+    if framing == "big":
+        return (struct.unpack_from(">I", data, at)[0], at + 4) if len(data) - at >= 4 else None
+    try:
+        return _varint(data, at)
+    except (_Torn, _Wrong):
+        return None
+
+
+def _first(head: bytes, framing: str) -> bytes | None:
+    """The beginning of the first message, as far as the head goes; None when it is not framed so."""
+    if framing == "none":
+        return head
+    found = _length(head, 0, framing)
+    if found is None or not 2 <= found[0] <= LONGEST:
+        return None
+    message = head[found[1] : found[1] + found[0]]
+    return _plain(message) if len(message) == found[0] else message
+
+
+def _speaks_of(start: bytes, table: str) -> bool:
+    """Do these bytes, cut off anywhere, fit the request of this table down to one item?"""
+    try:
+        for item in list(_items(start))[:3]:
+            fields = dict(_fields(item, cut=True))
+            if table == "SPANS" and len(fields.get(1, b"")) == 16 and len(fields.get(2, b"")) == 8:
+                return True
+            if table == "LOGS" and (isinstance(fields.get(1), int) or isinstance(fields.get(11), int)):
+                return True
+            if table == "METRICS" and isinstance(fields.get(1), bytes) and _name(fields[1]) and set(fields) & {5, 7, 9}:
+                return True
+    except (_Torn, _Wrong, TypeError):
+        return False
+    return False
+
+
+def _items(start: bytes) -> Iterator[bytes]:
+    """The spans, records or metrics of the request's beginning, the last one maybe cut off."""
+    for number, resource in _fields(start, cut=True):
+        if number != 1 or not isinstance(resource, bytes):
+            raise _Wrong
+        for inner, scope in _fields(resource, cut=True):
+            if inner not in (1, 2, 3) or not isinstance(scope, bytes):
+                raise _Wrong
+            if inner == 2:
+                for place, item in _fields(scope, cut=True):
+                    if place not in (1, 2, 3) or not isinstance(item, bytes):
+                        raise _Wrong
+                    if place == 2:
+                        yield item
+
+
+def _name(text: bytes) -> bool:
+    try:
+        return text.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+# --- the wire --------------------------------------------------------------------------------------------------------
+
+
+def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data):
+            raise _Torn
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise _Wrong
+
+
+def _fields(data: bytes, *, cut: bool = False) -> Iterator[tuple[int, int | bytes]]:
+    """Each field's number and raw value: whole numbers for varints and fixed sizes, bytes for the rest.
+
+    `cut`: the data may end anywhere, the last field's bytes are given as far as they go.
+    """
+    at, end = 0, len(data)
+    while at < end:
+        try:
+            key, at = _varint(data, at)
+            number, wire = key >> 3, key & 7
+            if number == 0:
+                raise _Wrong
+            if wire == 0:
+                value, at = _varint(data, at)
+                yield number, value
+                continue
+            if wire == 2:
+                length, at = _varint(data, at)
+            elif wire in (1, 5):
+                length = 8 if wire == 1 else 4
+            else:
+                raise _Wrong
+            if end - at < length:
+                if cut and wire == 2:
+                    yield number, data[at:]
+                    return
+                raise _Torn
+        except _Torn:
+            if cut:
+                return
+            raise
+        found = data[at : at + length]
+        at += length
+        yield number, found if wire == 2 else int.from_bytes(found, "little")
+
+
+def _ends_early(data: bytes) -> bool:
+    try:
+        for _ in _fields(data):
+            pass
+    except _Torn:
+        return True
+    except _Wrong:
+        return False
+    return False
+
+
+def _request_of(message: bytes, table: str, torn: bool) -> dict[str, Any]:
+    """The request; of one that is cut off, the resources that are whole."""
+    schema = _REQUESTS[table]
+    (root,) = schema.values()
+    found: list[Any] = []
+    try:
+        for number, value in _fields(message):
+            if number == 1 and isinstance(value, bytes):
+                found.append(_message(value, root.inner))
+    except _Torn:
+        if not torn:
+            raise _Wrong from None
+    return {root.name: found}
+
+
+def _message(data: bytes, schema: dict[int, _Field]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    try:
+        for number, value in _fields(data):
+            field = schema.get(number)
+            if field is None:
+                continue
+            plain = _value(value, field)
+            if field.many:
+                found.setdefault(field.name, []).append(plain)
+            elif field.kind in ("doubles", "fixed64s"):
+                found.setdefault(field.name, []).extend(plain)
+            else:
+                found[field.name] = plain
+    except _Torn:
+        raise _Wrong from None
+    return found
+
+
+def _value(value: int | bytes, field: _Field) -> Any:
+    kind = field.kind
+    if isinstance(value, int):
+        if kind in ("int", "sfixed64"):
+            return value - (1 << 64) if value >> 63 else value
+        if kind == "bool":
+            return bool(value)
+        if kind in ("double", "doubles"):
+            number = struct.unpack("<d", value.to_bytes(8, "little"))[0]
+            return [number] if kind == "doubles" else number
+        if kind in ("fixed64", "fixed64s"):
+            return [value] if kind == "fixed64s" else value
+        raise _Wrong
+    if kind == "message":
+        return _message(value, field.inner)
+    if kind == "text":
+        return value.decode("utf-8", "replace")
+    if kind == "hex":
+        return value.hex()
+    if kind == "base64":
+        import base64
+
+        return base64.b64encode(value).decode()
+    if kind in ("doubles", "fixed64s") and len(value) % 8 == 0:
+        return list(struct.unpack(f"<{len(value) // 8}{'d' if kind == 'doubles' else 'Q'}", value))
+    raise _Wrong
+
+
+__all__ = ["NAME", "TABLES", "read", "sniff", "table_of"]
