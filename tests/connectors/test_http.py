@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -159,3 +162,52 @@ def test_what_is_no_json_is_said():
 def test_an_authority_that_is_no_file_of_certificates_is_said(tmp_path):
     with pytest.raises(BadInput, match="no file of certificates"):
         Http("https://logs.example", authority=str(tmp_path / "none.pem"))
+
+
+def test_a_reply_comes_as_it_is_and_a_final_one_is_not_asked_again():
+    asked = []
+    http, pauses = client(lambda r: asked.append(r) or httpx.Response(503, json={"error": {"reason": "too many"}}))
+    reply = http.send("POST", "/x", body={}, final=lambda r: b"too many" in r.content)
+    assert (reply.status, reply.good, len(asked), pauses) == (503, False, 1, [])
+
+
+@pytest.mark.parametrize("fault", ["CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER] SSL"])
+def test_what_another_try_cannot_mend_is_tried_once(fault):
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        raise httpx.ConnectError(fault)
+
+    http, pauses = client(answer)
+    with pytest.raises(SourceUnavailable):
+        http.ask("GET", "/x")
+    assert (len(asked), pauses) == (1, [])
+
+
+def test_plain_http_that_is_hung_up_on_asks_for_https():
+    def answer(request):
+        raise httpx.RemoteProtocolError("Server disconnected")
+
+    http = Http("http://logs.example", transport=httpx.MockTransport(answer), pause=lambda seconds: None)
+    with pytest.raises(SourceUnavailable, match="does it want https"):
+        http.ask("GET", "/x")
+
+
+def test_stopping_ends_what_is_under_way_and_leaves_the_rest():
+    """A server that never answers: the request ends when its connection is closed, long before its time limit."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        http = Http(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        apart = http.apart()
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(apart.send, "GET", "/x")
+            server, _ = listener.accept()
+            server.recv(4096)
+            apart.stop()
+            reply = asking.result(timeout=5)
+            assert server.recv(4096) == b""
+            server.close()
+    assert reply.status == 0
+    assert not http._stopping.is_set()
