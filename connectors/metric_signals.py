@@ -24,6 +24,10 @@ from connectors.window import Window, step_seconds
 QUANTILES = {"p50": 0.5, "p99": 0.99}
 _TARGET = ("job", "instance")
 _GAP = 4  # a target not scraped for so many intervals is a gap
+PEAKS = frozenset({"saturation", "latency", "errors"})
+"""Kinds of gauge whose maximum is told beside the mean where a bin holds several samples: a spike survives."""
+DIPS = frozenset({"traffic"})
+"""Kinds of gauge whose minimum is told likewise."""
 _AVERAGED = frozenset({"1", "s", "%", "Cel"})
 
 
@@ -35,20 +39,53 @@ class Reading:
     remarks: tuple[str, ...]
 
 
-def read_signals(samples: Samples, specs: Sequence[SignalSpec], window: Window, every: str | None) -> Reading:
+def metric_names(specs: Sequence[SignalSpec], there: Sequence[str]) -> list[str]:
+    """Which of the metrics that are there do these signals read? Buckets for histograms, with _total for counters.
+
+    >>> spec = SignalSpec("a", "latency", "duration", "rpc_seconds", "histogram")
+    >>> metric_names([spec], ["rpc_seconds_bucket", "rpc_seconds_sum", "up"])
+    ['rpc_seconds_bucket']
+    """
+    known = set(there)
+    found = dict.fromkeys(
+        next((name for name in _names_of(metric, spec.metric_type) if name in known), None)
+        for spec in specs
+        for metric in (spec.metric, spec.divide_by)
+        if metric
+    )
+    return [name for name in found if name is not None]
+
+
+def _names_of(metric: str, metric_type: str) -> tuple[str, ...]:
+    wanted = {"histogram": (f"{metric}_bucket", metric), "counter": (metric, f"{metric}_total")}
+    return wanted.get(metric_type, (metric,))
+
+
+def read_signals(
+    samples: Samples,
+    specs: Sequence[SignalSpec],
+    window: Window,
+    every: str | None,
+    *,
+    known: Sequence[str] = (),
+    apart_s: float = 0.0,
+) -> Reading:
     """What did each signal read in this window?
 
     `every` None: at each sample's own time; otherwise per bin, the bins beginning at multiples of the step since
-    1970, `time` being a bin's start. Statistics: a gauge gives `gauge` (mean of the bin; also `max` for a saturation
-    signal when a bin holds several samples); a counter gives `delta`, or for saturation `rate` per second (CPU seconds
-    to utilisation); a histogram gives `p50`, `p99`, `count`; with `divide_by` each gives `ratio`. Series that `by`
-    does not keep apart are added; gauges whose unit is a ratio or a time are averaged.
+    1970, `time` being a bin's start. Statistics: a gauge gives `gauge` (mean of the bin; where a bin holds several
+    samples also `max` for latency, errors and saturation, `min` for traffic); a counter gives `delta`, or for
+    saturation `rate` per second (CPU seconds to utilisation); a histogram gives `p50`, `p99`, `count`; with
+    `divide_by` each gives `ratio`. Series that `by` does not keep apart are added; gauges whose unit is a ratio or a
+    time are averaged.
 
     A value null where the metric's target was scraped without it. A quantile in the last bucket is a lower bound:
     its labels say `"bound":"at_least"`. A signal whose samples are further apart than the step is left out and named.
-    Counters that appear while others of their metric were already there count from zero.
+    Counters that appear while others of their metric were already there count from zero. `known`: names of metrics
+    that the source has beyond these samples, to name near-misses from. `apart_s`: how far apart samples are usual,
+    where these are fewer in some stretches than in others.
     """
-    data = _Data(samples)
+    data = _Data(samples, known)
     build = _Rows()
     remarks: list[str] = []
     for spec in specs:
@@ -73,7 +110,7 @@ def read_signals(samples: Samples, specs: Sequence[SignalSpec], window: Window, 
             continue
         for group in data.groups(spec, names):
             _READERS[spec.metric_type](data, spec, group, grid, build)
-    remarks += data.gaps(window)
+    remarks += data.gaps(window, apart_s)
     return Reading(build.table(), tuple(remarks))
 
 
@@ -112,8 +149,9 @@ class _Group:
 
 
 class _Data:
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, known: Sequence[str] = ()) -> None:
         self.series = samples.series
+        self._known = known
         ids = samples.table.column("series").to_numpy()
         times = samples.table.column("time").cast(pa.int64()).to_numpy()
         values = samples.table.column("value").to_numpy()
@@ -138,8 +176,7 @@ class _Data:
 
     def named(self, metric: str, metric_type: str) -> tuple[int, ...]:
         """The series of a metric: its buckets for a histogram, with _total for a counter."""
-        wanted = {"histogram": (f"{metric}_bucket", metric), "counter": (metric, f"{metric}_total")}
-        for name in wanted.get(metric_type, (metric,)):
+        for name in _names_of(metric, metric_type):
             if name in self._by_metric:
                 found = tuple(self._by_metric[name])
                 if metric_type != "histogram" or any("le" in self.series[i].labels for i in found):
@@ -149,7 +186,7 @@ class _Data:
     def near(self, metric: str) -> str:
         import difflib
 
-        near = difflib.get_close_matches(metric, list(self._by_metric), 2)
+        near = difflib.get_close_matches(metric, list(dict.fromkeys([*self._by_metric, *self._known])), 2)
         return f" (did you mean {' or '.join(near)}?)" if near else ""
 
     def times(self, i: int) -> np.ndarray:
@@ -216,7 +253,7 @@ class _Data:
         known = ~np.isnan(grown)
         return times[known], grown[known]
 
-    def gaps(self, window: Window) -> list[str]:
+    def gaps(self, window: Window, apart_s: float) -> list[str]:
         """Which targets were not scraped for a while inside the window, and when?"""
         low, high = round(window.start.timestamp() * 1e6), round(window.end.timestamp() * 1e6)
         said = []
@@ -226,7 +263,7 @@ class _Data:
             if len(times) < 4:
                 continue
             apart = np.diff(times)
-            usual = float(np.median(apart))
+            usual = max(float(np.median(apart)), apart_s * 1e6)
             for at in np.flatnonzero(apart > max(_GAP * usual, 2e6)):
                 name = "/".join(part for part in target if part) or "the target"
                 said.append(f"nothing was scraped from {name} between {_clock(times[at])} and {_clock(times[at + 1])}")
@@ -341,8 +378,12 @@ def _gauge(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _Ro
     means = _reduced(bins[known], values[known], every_bin, "mean")
     build.add(spec, group, stat, grid.at(every_bin), means)
     apart = data.interval(group.series)
-    if spec.kind == "saturation" and apart is not None and grid.step > apart * 1.5:
-        build.add(spec, group, "max", grid.at(every_bin), _reduced(bins[known], values[known], every_bin, "max"))
+    if apart is None or grid.step <= apart * 1.5:
+        return
+    for stat, kinds in (("max", PEAKS), ("min", DIPS)):
+        if spec.kind in kinds:
+            extremes = _reduced(bins[known], values[known], every_bin, stat)
+            build.add(spec, group, stat, grid.at(every_bin), extremes)
 
 
 def _as_of(
@@ -487,7 +528,7 @@ def _reduced(bins: np.ndarray, values: np.ndarray, wanted: np.ndarray, how: str)
         total = np.bincount(slot, weights=values, minlength=len(wanted))
         out[n > 0] = total[n > 0] / n[n > 0]
         return out
-    np.fmax.at(out, slot, values)
+    (np.fmax if how == "max" else np.fmin).at(out, slot, values)
     return out
 
 

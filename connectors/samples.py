@@ -14,6 +14,22 @@ from connectors.schema import TIME
 SAMPLES = pa.schema([("time", TIME), ("series", pa.int32()), ("value", pa.float64())])
 """One row a sample; `series` is an index into `Samples.series`."""
 
+CATALOGUE = pa.schema(
+    [
+        ("metric", pa.string()),
+        ("type", pa.string()),
+        ("series", pa.int64()),
+        ("samples", pa.int64()),
+        ("first", TIME),
+        ("last", TIME),
+        ("labels", pa.string()),
+    ]
+)
+"""What `MetricSource.catalogue` answers with, a row per metric.
+
+`labels` is a JSON object of up to ten values per label; what the source does not count is null.
+"""
+
 
 class Series(NamedTuple):
     """One series: the metric's name at the source and its labels. `kind`: gauge, counter, histogram, unknown."""
@@ -87,3 +103,14 @@ def joined(parts: list[Samples]) -> Samples:
         tables.append(part.table.set_column(1, "series", pa.array(ids, pa.int32())))
     table = pa.concat_tables(tables) if tables else SAMPLES.empty_table()
     return Samples(table.cast(SAMPLES), tuple(series))
+
+
+def kind_by_name(metric: str) -> str:
+    """Which type does the name of a metric suggest? unknown where it suggests none.
+
+    >>> kind_by_name("http_requests_total"), kind_by_name("rpc_duration_seconds_bucket"), kind_by_name("up")
+    ('counter', 'histogram', 'unknown')
+    """
+    if metric.endswith("_bucket"):
+        return "histogram"
+    return "counter" if metric.endswith(("_total", "_count", "_sum")) else "unknown"
