@@ -173,6 +173,20 @@ def check(case: CasePath) -> int:
     return IN_PART if any(not row.reached for row in rows) else 0
 
 
+@app.command()
+def drill(
+    sample: Annotated[str, typer.Argument(help="A recorded sample incident.", metavar="SLUG")],
+) -> None:
+    """Answer the method's questions on a recorded incident before the kit shows its own; then compare both."""
+    from kit.drill import drill as play
+    from kit.drill import told
+    from kit.new import sample_folder
+
+    ask = lambda text: typer.prompt(text, default="", show_default=False)
+    for line in told(play(sample_folder(sample), ask=ask, say=typer.echo)):
+        typer.echo(line)
+
+
 def _own_packages() -> None:
     """Are `kit` and `connectors` ours? Other distributions carry packages of these names."""
     import connectors

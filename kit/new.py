@@ -27,17 +27,9 @@ def new_from_sample(folder: Path, slug: str) -> list[str]:
 
     Raises `BadCase`, naming the samples there are, for an unknown slug, and when the folder is there already.
     """
-    import difflib
-
-    samples = _samples()
-    known = sorted(p.parent.name for p in samples.glob("*/incident.toml")) if samples else []
-    if slug not in known:
-        near = difflib.get_close_matches(slug, known, n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none here'}."
-        raise BadCase(f"There is no sample {slug!r}: {hint}")
+    sample = sample_folder(slug)
     _must_be_new(folder)
-    assert samples is not None
-    working_copy(samples / slug, folder)
+    working_copy(sample, folder)
     copy_notebooks(folder / "notebooks", case_path="..")
     return [f"{folder} holds a copy of {slug}, without its truth.", *_next(folder)]
 
@@ -170,6 +162,19 @@ def _signals(folder: Path) -> list[str]:
     requests = {"requests": {"source": name, "service": case.catalog.sources[name].service or name}}
     write_whole(folder / "signals.toml", tomli_w.dumps(requests))
     return [f"{name} is taken for the log of users' requests; change signals.toml if it is another."]
+
+
+def sample_folder(slug: str) -> Path:
+    """Where is the recorded sample of this name? Raises `BadCase` naming the ones there are."""
+    import difflib
+
+    samples = _samples()
+    known = sorted(p.parent.name for p in samples.glob("*/incident.toml")) if samples else []
+    if samples is None or slug not in known:
+        near = difflib.get_close_matches(slug, known, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none here'}."
+        raise BadCase(f"There is no sample {slug!r}: {hint}")
+    return samples / slug
 
 
 def _samples() -> Path | None:
