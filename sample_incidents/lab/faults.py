@@ -104,14 +104,14 @@ class Faults:
         """Puts a small disk under the journals of checkout; something else fills it evenly until `full_at`."""
         size, journal = values.get("size_mb", 16), self.stack.places.journal
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "shop-journal", str(journal)], check=True)
-        pace = (size << 20) / (seconds(values["full_at"]) - values["at"])
+        full = time.monotonic() + seconds(values["full_at"]) - values["at"]
 
         def fill() -> None:
-            begun, written = time.monotonic(), 0
             with contextlib.suppress(OSError), (journal / "debug.log").open("wb", buffering=0) as file:
                 while True:
-                    due = int((time.monotonic() - begun) * pace) - written
-                    written += file.write(b"." * due)
+                    disk = os.statvfs(journal)
+                    share = 0.5 / max(0.5, full - time.monotonic())
+                    file.write(b"." * max(4096, int(disk.f_bavail * disk.f_frsize * share)))
                     time.sleep(0.5)
 
         threading.Thread(target=fill, daemon=True).start()

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,14 +14,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sample_incidents.lab import cut, layout, stack
+from sample_incidents.lab import cut, layout, metrics, stack
 from sample_incidents.lab.events import Events
 from sample_incidents.lab.faults import Faults
 from sample_incidents.lab.feed import Feed
-from sample_incidents.lab.scenario import BadScenario, Scenario, Step, null_of, read
+from sample_incidents.lab.scenario import BadScenario, Scenario, Step, null_of, onset_of, read
 from sample_incidents.lab.truth import Effect
 
-WARM_UP_S, SETTLE_S, LATE_S = 45.0, 75.0, 12.0
+STANDS_S, WARM_UP_S, SETTLE_S, LATE_S = 32.0, 33.0, 50.0, 12.0
 SATURATED = 0.9
 
 
@@ -35,7 +36,9 @@ def offsets(scenarios: list[Scenario]) -> list[float]:
         if one.harmless:
             over = max(starts[-1] + 10, starts[-1] + one.lasts - following.healthy)
         else:
-            ends = [s.at for s in one.events if s.role == "cure"] + [s.values["until"] for s in one.faults]
+            ends = [s.at for s in one.events if s.role == "cure"] + [
+                s.values["until"] for s in one.faults if s.role == "trigger"
+            ]
             over = starts[-1] + max(ends) + SETTLE_S
         starts.append(over)
     return starts
@@ -56,9 +59,7 @@ class Run:
         self.lent_to: set[str] = set()
 
     def play(self) -> None:
-        begin = datetime.now(UTC).replace(microsecond=0) + timedelta(
-            seconds=WARM_UP_S + 45
-        )  # the stack takes about 45 s to stand
+        begin = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=WARM_UP_S + STANDS_S)
         starts = [begin + timedelta(seconds=o) for o in offsets(self.scenarios)]
         try:
             self._start(starts)
@@ -74,6 +75,7 @@ class Run:
                 thread.join()
             for process in self.cuts:
                 process.join()
+            self._keep_history(begin)
         finally:
             self.over.set()
             self.stack.stop()
@@ -114,6 +116,11 @@ class Run:
             yield fault.values["until"], lambda fault=fault, token=token: self._edge(scenario, fault, "end", token)
         end = start + timedelta(seconds=scenario.lasts)
         yield scenario.lasts + LATE_S, lambda: self._cut(scenario, start, end)
+        if scenario.with_null:
+            yield (
+                scenario.lasts + LATE_S + 5,
+                lambda: self._cut(null_of(scenario), start, start + timedelta(seconds=onset_of(scenario) - 2)),
+            )
 
     def _before(self, scenario: Scenario) -> None:
         """Settings that the scenario takes for granted, those of the one before taken back; their readers restart."""
@@ -163,17 +170,25 @@ class Run:
             *(f"{s}-{v}" for s, v in layout.FIRST_VERSIONS.items()),
             *(r.name for r in self._releases_until(scenario)),
         ]
-        work = (scenario, self.stack.places, self.out, start, end, list(self.effects[scenario.slug]), tags)
+        work = (scenario, self.stack.places, self.out, start, end, list(self.effects.get(scenario.slug, [])), tags)
         process = multiprocessing.get_context("fork").Process(
             target=_cut_gently, args=(*work, sum(busy) / max(1, len(busy)))
         )
         process.start()
         self.cuts.append(process)
 
+    def _keep_history(self, begin: datetime) -> None:
+        """The whole run's metrics and changes, for second baselines and base rates."""
+        folder = self.out / "history"
+        folder.mkdir(exist_ok=True)
+        name = f"{begin:%H%M}"
+        metrics.export(folder / f"{name}.om.gz", begin, datetime.now(UTC).replace(microsecond=0), keep_every=3)
+        shutil.copy(self.stack.places.logs / "changes.jsonl", folder / f"{name}.jsonl")
+
     def _releases_until(self, scenario: Scenario):
         for one in self.scenarios:
             yield from one.releases
-            if one is scenario:
+            if one.slug == scenario.slug.removesuffix("_null"):
                 return
 
     def _watch(self) -> None:

@@ -35,7 +35,7 @@ FAULT_KEYS = {
 KEYS = {
     "slug", "title", "services", "lasts", "healthy", "before", "release", "event", "fault", "mark", "noticed",
     "fails_from", "truth", "withhold",
-    "objective", "requests", "poorer",
+    "objective", "requests", "poorer", "with_null",
 }  # fmt: skip
 
 
@@ -92,6 +92,7 @@ class Scenario:
     objective: tuple[dict[str, Any], ...] = OBJECTIVE
     requests: str = "client"
     poorer: dict[str, Any] = field(default_factory=dict)
+    with_null: bool = False
 
     @property
     def harmless(self) -> bool:
@@ -144,7 +145,7 @@ def parse(raw: dict[str, Any], *, slug: str) -> Scenario:
         truth=raw["truth"], before=raw.get("before", {}), fails_from=raw.get("fails_from", 500),
         noticed=seconds(raw["noticed"]) if "noticed" in raw else None, withhold=tuple(raw.get("withhold", [])),
         objective=tuple(raw.get("objective", OBJECTIVE)), requests=raw.get("requests", "client"),
-        poorer=raw.get("poorer", {}),
+        poorer=raw.get("poorer", {}), with_null=raw.get("with_null", False),
     )  # fmt: skip
     _whole(scenario)
     return scenario
@@ -155,7 +156,15 @@ def null_of(scenario: Scenario) -> Scenario:
     kept = tuple(e for e in scenario.events if e.role in ("herring", "ordinary"))
     truth = {"verdict": "healthy", "must_not_say": scenario.truth.get("must_say", [])}
     return replace(
-        scenario, slug=f"{scenario.slug}_null", events=kept, faults=(), marks=(), noticed=None, truth=truth, poorer={}
+        scenario,
+        slug=f"{scenario.slug}_null",
+        events=kept,
+        faults=(),
+        marks=(),
+        noticed=None,
+        truth=truth,
+        poorer={},
+        with_null=False,
     )
 
 
@@ -171,7 +180,7 @@ def _whole(scenario: Scenario) -> None:
         raise BadScenario(
             f"Scenario {scenario.slug} is an incident: mark the event or fault that starts it role='trigger'."
         )
-    onset, harm = min(s.at for s in triggers), _harm(scenario)
+    onset, harm = onset_of(scenario), _harm(scenario)
     if onset < 6 * harm:
         raise BadScenario(
             f"Scenario {scenario.slug} is healthy for {onset:.0f} s before {harm:.0f} s of harm; "
@@ -182,8 +191,13 @@ def _whole(scenario: Scenario) -> None:
             raise BadScenario(f"Scenario {scenario.slug} is an incident: its truth lacks `{key}`.")
 
 
+def onset_of(scenario: Scenario) -> float:
+    """When does the first trigger come, in seconds after the start?"""
+    return min(s.at for s in (*scenario.events, *scenario.faults) if s.role == "trigger")
+
+
 def _harm(scenario: Scenario) -> float:
-    onset = min(s.at for s in (*scenario.events, *scenario.faults) if s.role == "trigger")
+    onset = onset_of(scenario)
     ends = [s.at for s in scenario.events if s.role == "cure"]
     ends += [s.values["until"] for s in scenario.faults if s.role == "trigger"]
     return max(ends, default=scenario.lasts) - onset
