@@ -1,4 +1,4 @@
-"""What every metric source promises, as tests: its author inherits `MetricContract`, as with `testing.ConnectorContract`.
+"""What every metric source promises, as tests: inherit `MetricContract`, as logs do `testing.ConnectorContract`.
 
     class TestMine(MetricContract):
         def open_source(self, samples, folder):

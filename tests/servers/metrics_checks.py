@@ -100,7 +100,7 @@ class StoreChecks(MetricContract):
                 assert sum(found[instance].values()) == pytest.approx(grown, abs=1e-6), instance
 
     def test_quantiles_are_the_stores_own_on_the_same_growth(self, source, url):
-        """At scrape times the store's `increase` covers the same samples, so `histogram_quantile` has the same input."""
+        """Where scrapes fall on the bins' edges, the store's own difference is the same growth."""
         answer = source.metrics(HOUR, signals=[SECONDS], every="1m").table.to_pylist()
         found = {(row["stat"], row["time"].timestamp()): row["value"] for row in answer}
         for stat, q in (("p50", 0.5), ("p99", 0.99)):
