@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 from common import identity, trace
+from common.settings import clock_s, config
 
 _file = Path(os.environ["SHOP_LOG"]).open("a", buffering=1)  # noqa: SIM115
 _lock = threading.Lock()
@@ -14,7 +16,7 @@ _lock = threading.Lock()
 
 def write(level: str, message: str, **fields) -> None:
     """Writes one line; fields whose value is None are left out."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = datetime.fromtimestamp(clock_s(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = {"time": now, "level": level, "message": message, "service": identity.SERVICE}
     line |= {"instance": identity.INSTANCE, "zone": identity.ZONE, "version": identity.VERSION}
     here = trace.current.get()
@@ -22,5 +24,7 @@ def write(level: str, message: str, **fields) -> None:
         line |= {"trace_id": here.trace_id, "span_id": here.span_id}
     line |= {k: v for k, v in fields.items() if v is not None}
     text = json.dumps(line, separators=(",", ":"))
+    shipper = config.get(f"shipper.{identity.INSTANCE}", {})
+    times = 0 if random.random() < shipper.get("drop", 0) else 2 if random.random() < shipper.get("double", 0) else 1
     with _lock:
-        _file.write(text + "\n")
+        _file.write((text + "\n") * times)

@@ -31,6 +31,11 @@ config = Settings(os.environ["SHOP_CONFIG"])
 flags = Settings(os.environ["SHOP_FLAGS"])
 
 
+def clock_s() -> float:
+    """The time as this host's clock has it; a wrong clock is off by `clock_s.<instance>` seconds."""
+    return time.time() + config.get(f"clock_s.{os.environ['SHOP_INSTANCE']}", 0.0)
+
+
 def flag_on(name: str, *, region: str, plan: str) -> bool:
     """Is the flag on for this user? A flag is off, on for all, or on for some: {"region": [...], "plan": [...]}."""
     rule = flags.get(name, False)

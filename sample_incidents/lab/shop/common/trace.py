@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common import identity
+from common.settings import clock_s
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 
@@ -62,7 +63,7 @@ def span(name: str, kind: int = INTERNAL, *, parent: str | None = None, **attrib
         this = Span(os.urandom(16).hex(), new_span_id(), "", False, name, kind)
     this.attributes |= {k.replace("__", "."): v for k, v in attributes.items() if v is not None}
     token = current.set(this)
-    start = time.time_ns()
+    start = int(clock_s() * 1e9)
     try:
         yield this
     except Exception as error:
@@ -71,7 +72,7 @@ def span(name: str, kind: int = INTERNAL, *, parent: str | None = None, **attrib
     finally:
         current.reset(token)
         if this.sampled:
-            _keep(this, start, time.time_ns())
+            _keep(this, start, int(clock_s() * 1e9))
 
 
 def _keep(this: Span, start: int, end: int) -> None:
