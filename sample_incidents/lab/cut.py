@@ -20,19 +20,6 @@ from sample_incidents.lab.truth import ERRORS_LIMIT, LATENCY_LIMIT_S, Effect
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIMIT_MB = 2.5
-SOURCES = (
-    "client",
-    "edge",
-    "nginx",
-    "checkout",
-    "payments",
-    "worker",
-    "postgres",
-    "prometheus",
-    "traces",
-    "changes",
-    "repo",
-)
 
 
 def cut(
@@ -78,12 +65,8 @@ def cut(
 def incident(scenario: Scenario, start: datetime, end: datetime) -> dict:
     """What a pager would say, and what people noted; never when the fault began."""
     at = lambda offset: datetime.fromtimestamp(start.timestamp() + offset, UTC).replace(microsecond=0)
-    words: dict = {
-        "id": scenario.slug,
-        "title": scenario.title,
-        "tz": "Europe/Berlin",
-        "services": list(scenario.services),
-    }
+    words: dict = {"id": scenario.slug, "title": scenario.title, "tz": "Europe/Berlin"}
+    words["services"] = list(scenario.services)
     if scenario.noticed is not None:
         words["noticed"] = at(scenario.noticed)
     words["look"] = {"start": start, "end": end}

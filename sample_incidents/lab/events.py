@@ -29,12 +29,7 @@ class Events:
         effect, words = getattr(self, f"_{kind}")(values)
         done = datetime.now(UTC)
         if values.get("recorded", True):
-            entry = {
-                "kind": {"schema": "schema", "note": "other"}.get(kind, kind),
-                "service": values.get("service"),
-                "ref": kind,
-            }
-            entry |= words
+            entry = {"kind": "other" if kind == "note" else kind, "service": values.get("service"), "ref": kind} | words
             for key in ("summary", "ref", "reverts", "fraction", "takes_effect", "before", "after"):
                 if key in values:
                     entry[key] = values[key]
@@ -59,13 +54,7 @@ class Events:
             self.stack.versions[f"{service}@before"] = before
             self.stack.versions[service] = tag
         short = lambda t: f"{t.removeprefix(service + '-')} ({self.stack.releases.commit_of(t)})"
-        return effect, {
-            "summary": f"deploy {tag}",
-            "ref": tag,
-            "before": short(before),
-            "after": short(tag),
-            "fraction": share,
-        }
+        return effect, _changed(f"deploy {tag}", tag, short(before), short(tag)) | {"fraction": share}
 
     def _tag(self, name: str, service: str) -> str:
         return self.stack.versions[f"{service}@before"] if name.endswith("@before") else name
@@ -74,36 +63,20 @@ class Events:
         file = self.stack.releases.check_out(values["release"]) / "migrations" / values["migration"]
         self.stack.sql(file.read_text())
         commit = self.stack.releases.commit_of(values["release"])
-        return None, {
-            "service": "postgres",
-            "summary": f"apply {values['migration']}",
-            "ref": values["release"],
-            "after": commit,
-        }
+        words = {"summary": f"apply {values['migration']}", "ref": values["release"], "after": commit}
+        return None, words | {"service": "postgres"}
 
     def _config(self, values: dict) -> tuple[None, dict]:
         now = self.stack.read_control("config")
         before = now.get(values["key"])
         self.stack.write_control("config", now | {values["key"]: values["value"]})
-        words = {
-            "summary": f"set {values['key']}",
-            "ref": values["key"],
-            "before": str(before),
-            "after": str(values["value"]),
-        }
-        return None, words
+        return None, _changed(f"set {values['key']}", values["key"], before, values["value"])
 
     def _flag(self, values: dict) -> tuple[None, dict]:
         now = self.stack.read_control("flags")
         before = now.get(values["flag"], False)
         self.stack.write_control("flags", now | {values["flag"]: values["value"]})
-        words = {
-            "summary": f"flag {values['flag']}",
-            "ref": values["flag"],
-            "before": str(before),
-            "after": str(values["value"]),
-        }
-        return None, words
+        return None, _changed(f"flag {values['flag']}", values["flag"], before, values["value"])
 
     def _job(self, values: dict) -> tuple[None, dict]:
         if "sql" in values:
@@ -151,10 +124,8 @@ class Events:
         until = datetime.now(UTC) + timedelta(days=values["days"])
         certificates.issue(self.stack.places.certificates, values["service"], until=until)
         effect, _ = self._restart(values)
-        return effect, {
-            "summary": f"certificate of {values['service']} renewed",
-            "after": f"valid until {until:%Y-%m-%d}",
-        }
+        summary = f"certificate of {values['service']} renewed"
+        return effect, {"summary": summary, "after": f"valid until {until:%Y-%m-%d}"}
 
     def _traffic(self, values: dict) -> tuple[None, dict]:
         self.stack.write_control("load", self.stack.read_control("load") | values["set"])
@@ -162,3 +133,7 @@ class Events:
 
     def _note(self, values: dict) -> tuple[None, dict]:
         return None, {"summary": values["summary"]}
+
+
+def _changed(summary: str, ref: str, before: object, after: object) -> dict:
+    return {"summary": summary, "ref": ref, "before": str(before), "after": str(after)}

@@ -16,12 +16,8 @@ from pathlib import Path
 import httpx
 
 ROUTES = {
-    "catalog": "/catalog/{page}",
-    "orders": "/orders",
-    "order": "/orders/{order_id}",
-    "cart": "/cart",
-    "pay": "/pay",
-}
+    "catalog": "/catalog/{page}", "orders": "/orders", "order": "/orders/{order_id}", "cart": "/cart", "pay": "/pay",
+}  # fmt: skip
 
 
 class Users:

@@ -86,7 +86,3 @@ class Processes:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-    def stop_all(self) -> None:
-        for name in reversed(list(self.running)):
-            self.stop(name)

@@ -36,9 +36,8 @@ def offsets(scenarios: list[Scenario]) -> list[float]:
         if one.harmless:
             over = max(starts[-1] + 10, starts[-1] + one.lasts - following.healthy)
         else:
-            ends = [s.at for s in one.events if s.role == "cure"] + [
-                s.values["until"] for s in one.faults if s.role == "trigger"
-            ]
+            ends = [s.at for s in one.events if s.role == "cure"]
+            ends += [s.values["until"] for s in one.faults if s.role == "trigger"]
             over = starts[-1] + max(ends) + SETTLE_S
         starts.append(over)
     return starts
@@ -117,10 +116,8 @@ class Run:
         end = start + timedelta(seconds=scenario.lasts)
         yield scenario.lasts + LATE_S, lambda: self._cut(scenario, start, end)
         if scenario.with_null:
-            yield (
-                scenario.lasts + LATE_S + 5,
-                lambda: self._cut(null_of(scenario), start, start + timedelta(seconds=onset_of(scenario) - 2)),
-            )
+            before = start + timedelta(seconds=onset_of(scenario) - 2)
+            yield scenario.lasts + LATE_S + 5, lambda: self._cut(null_of(scenario), start, before)
 
     def _before(self, scenario: Scenario) -> None:
         """Settings that the scenario takes for granted, those of the one before taken back; their readers restart."""
@@ -166,10 +163,8 @@ class Run:
             if start <= when < end:
                 _say(f"{scenario.slug}: {name} ended by itself at {when:%H:%M:%S}")
         busy = [b for at, b in self.busy if start.timestamp() <= at < end.timestamp()]
-        tags = [
-            *(f"{s}-{v}" for s, v in layout.FIRST_VERSIONS.items()),
-            *(r.name for r in self._releases_until(scenario)),
-        ]
+        tags = [f"{s}-{v}" for s, v in layout.FIRST_VERSIONS.items()]
+        tags += [r.name for r in self._releases_until(scenario)]
         work = (scenario, self.stack.places, self.out, start, end, list(self.effects.get(scenario.slug, [])), tags)
         process = multiprocessing.get_context("fork").Process(
             target=_cut_gently, args=(*work, sum(busy) / max(1, len(busy)))

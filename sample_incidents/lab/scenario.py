@@ -10,17 +10,8 @@ from typing import Any
 
 EVENT_KINDS = ("deploy", "schema", "config", "flag", "job", "scale", "restart", "certificate", "traffic", "note")
 FAULT_KINDS = (
-    "third_party",
-    "setting",
-    "load",
-    "lock",
-    "cpu_spin",
-    "host",
-    "disk",
-    "certificate",
-    "telemetry",
-    "command",
-)
+    "third_party", "setting", "load", "lock", "cpu_spin", "host", "disk", "certificate", "telemetry", "command",
+)  # fmt: skip
 MARKS = ("detected", "engaged", "mitigated", "resolved")
 ROLES = ("trigger", "cure", "mitigation", "herring", "ordinary")
 EVENT_KEYS = {
@@ -29,16 +20,12 @@ EVENT_KEYS = {
 }  # fmt: skip
 FAULT_KEYS = {
     "at", "until", "kind", "target", "role", "set", "sql", "duty", "start", "stop", "size_mb", "full_at", "quota",
-    "memory_mb",
-    "processes",
+    "memory_mb", "processes",
 }  # fmt: skip
 KEYS = {
     "slug", "title", "services", "lasts", "healthy", "before", "release", "event", "fault", "mark", "noticed",
-    "fails_from", "truth", "withhold",
-    "objective", "requests", "poorer", "with_null",
+    "fails_from", "truth", "withhold", "objective", "requests", "poorer", "with_null",
 }  # fmt: skip
-
-
 OBJECTIVE = ({"signal": "errors_ratio", "limit": 0.01}, {"signal": "latency_p99_s", "limit": 0.5})
 
 
@@ -156,16 +143,9 @@ def null_of(scenario: Scenario) -> Scenario:
     kept = tuple(e for e in scenario.events if e.role in ("herring", "ordinary"))
     truth = {"verdict": "healthy", "must_not_say": scenario.truth.get("must_say", [])}
     return replace(
-        scenario,
-        slug=f"{scenario.slug}_null",
-        events=kept,
-        faults=(),
-        marks=(),
-        noticed=None,
-        truth=truth,
-        poorer={},
+        scenario, slug=f"{scenario.slug}_null", events=kept, faults=(), marks=(), noticed=None, truth=truth, poorer={},
         with_null=False,
-    )
+    )  # fmt: skip
 
 
 def _whole(scenario: Scenario) -> None:

@@ -185,14 +185,8 @@ class Stack:
         if work.exists():
             shutil.rmtree(work)
         logs = [self.places.logs / name for name in ("traces", "nginx", "edge", "postgres")]
-        for folder in (
-            *logs,
-            self.places.control,
-            self.places.releases,
-            self.places.journal,
-            work / "cache",
-            work / "pg",
-        ):
+        places = (self.places.control, self.places.releases, self.places.journal, work / "cache", work / "pg")
+        for folder in (*logs, *places):
             folder.mkdir(parents=True, exist_ok=True)
         (work / "venv").symlink_to(sys.prefix)
         for path in (work / "pg", self.places.logs / "postgres"):
@@ -205,19 +199,8 @@ class Stack:
         run = lambda *argv: self.processes.start(
             "initdb", list(argv), cpus=ALL_CPUS, user="postgres", group=group
         ).wait()
-        if run(
-            str(BIN / "initdb"),
-            "-D",
-            str(data),
-            "-A",
-            "trust",
-            "-U",
-            "shop",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-        ):
+        words = ("-A", "trust", "-U", "shop", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        if run(str(BIN / "initdb"), "-D", str(data), *words):
             raise RuntimeError(f"initdb failed; see {self.places.logs / 'initdb.out'}")
         conf = (TEMPLATES / "postgresql.conf").read_text()
         conf = conf.format(port=layout.POSTGRES, logs=self.places.logs / "postgres", sockets=self.places.work / "pg")
@@ -255,17 +238,8 @@ class Stack:
                     connection.execute(statement)
 
     def _redis(self) -> None:
-        argv = [
-            "redis-server",
-            "--port",
-            str(layout.REDIS),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            str(self.places.work),
-        ]
+        argv = ["redis-server", "--port", str(layout.REDIS), "--bind", "127.0.0.1", "--save", ""]
+        argv += ["--dir", str(self.places.work)]
         self.processes.start("redis", argv, cpus=ALL_CPUS)
         self._await_port(layout.REDIS)
 

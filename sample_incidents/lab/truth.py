@@ -51,11 +51,8 @@ def write(given: dict, effects: list[Effect], seen: list[Seen], fails_from: int,
     """The truth of a recording: what the scenario states, with the times and counts that came out."""
     truth = {"verdict": given["verdict"]}
     if given["verdict"] == "healthy":
-        return (
-            truth
-            | {k: v for k, v in given.items() if k in ("hypotheses", "must_say", "must_not_say")}
-            | {"episodes": []}
-        )
+        kept = {k: v for k, v in given.items() if k in ("hypotheses", "must_say", "must_not_say")}
+        return truth | kept | {"episodes": []}
     earliest = min(e.start for e in effects if e.role == "trigger" and e.edge == "start")
     cures = [e for e in effects if e.role == "cure"] or [e for e in effects if e.role == "trigger" and e.edge == "end"]
     broken = [s.end for s in seen if s.end >= earliest and s.broken(fails_from)]
