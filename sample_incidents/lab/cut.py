@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import tomli_w
 
@@ -44,7 +45,7 @@ def cut(
             _lines(path, raw / service / f"{path.name}.gz", _json_time, start, end)
     _lines(logs / "postgres" / "postgresql.json", raw / "postgres" / "postgresql.json.gz", _postgres_time, start, end)
     _traces(logs / "traces", raw / "traces.jsonl.gz", start, end)
-    _changes(logs / "changes.jsonl", raw / "changes.jsonl", start, end)
+    _changes(logs / "changes.jsonl", raw / "changes.jsonl", start, end, scenario.changes_in)
     Releases(places).bundle((raw / "changes.git.bundle").absolute(), tags)
     metrics.export(raw / "metrics.om.gz", start, end)
     with gzip.open(raw / "client.jsonl.gz", "rt") as file:
@@ -56,6 +57,8 @@ def cut(
     for name in ("sources", "signals", "path"):
         text = (TEMPLATES / f"{name}.toml").read_text().replace("@fails_from@", str(scenario.fails_from))
         text = text.replace("@requests@", scenario.requests)
+        if name == "sources" and scenario.changes_in:
+            text = text.replace("[sources.changes]\n", f'[sources.changes]\ntz = "{scenario.changes_in}"\n')
         (folder / f"{name}.toml").write_text(text)
     _write(folder / "truth.toml", told)
     manifest(folder)
@@ -124,8 +127,19 @@ def _traces(folder: Path, target: Path, start: datetime, end: datetime) -> None:
             file.write(line.encode())
 
 
-def _changes(source: Path, target: Path, start: datetime, end: datetime) -> None:
-    target.write_text("".join(line for line in _whole(source) if start <= _json_time(line) < end))
+def _changes(source: Path, target: Path, start: datetime, end: datetime, zone: str | None) -> None:
+    """The feed's lines; with a zone as a tool writes them that knows of no other: local time, no offset."""
+    kept = [line for line in _whole(source) if start <= _json_time(line) < end]
+    target.write_text("".join(_local(line, ZoneInfo(zone)) if zone else line for line in kept))
+
+
+def _local(line: str, zone: ZoneInfo) -> str:
+    row = json.loads(line)
+    for key in ("time", "until"):
+        if row[key]:
+            at = datetime.fromisoformat(row[key]).astimezone(zone)
+            row[key] = at.strftime("%Y-%m-%d %H:%M:%S")
+    return json.dumps(row) + "\n"
 
 
 def _told(scenario: Scenario, folder: Path, seen: list[truth.Seen], told: dict) -> str:

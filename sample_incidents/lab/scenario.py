@@ -24,7 +24,7 @@ FAULT_KEYS = {
 }  # fmt: skip
 KEYS = {
     "slug", "title", "services", "lasts", "healthy", "before", "release", "event", "fault", "mark", "noticed",
-    "fails_from", "truth", "withhold", "objective", "requests", "poorer", "with_null",
+    "fails_from", "truth", "withhold", "objective", "requests", "poorer", "with_null", "changes_in",
 }  # fmt: skip
 OBJECTIVE = ({"signal": "errors_ratio", "limit": 0.01}, {"signal": "latency_p99_s", "limit": 0.5})
 
@@ -80,6 +80,7 @@ class Scenario:
     requests: str = "client"
     poorer: dict[str, Any] = field(default_factory=dict)
     with_null: bool = False
+    changes_in: str | None = None
 
     @property
     def harmless(self) -> bool:
@@ -133,6 +134,7 @@ def parse(raw: dict[str, Any], *, slug: str) -> Scenario:
         noticed=seconds(raw["noticed"]) if "noticed" in raw else None, withhold=tuple(raw.get("withhold", [])),
         objective=tuple(raw.get("objective", OBJECTIVE)), requests=raw.get("requests", "client"),
         poorer=raw.get("poorer", {}), with_null=raw.get("with_null", False),
+        changes_in=raw.get("changes_in"),
     )  # fmt: skip
     _whole(scenario)
     return scenario
