@@ -82,7 +82,7 @@ class Refusal:
 
     def error(self) -> ConnectorError:
         """The error as it was raised."""
-        kind = getattr(errors, self.kind, None)
+        kind: Any = getattr(errors, self.kind, None)
         fits = isinstance(kind, type) and issubclass(kind, ConnectorError)
         return kind(self.says) if fits else ConnectorError(self.says)
 

@@ -167,11 +167,22 @@ class Case:
             if name not in self.catalog.sources:
                 known = ", ".join(self.catalog.sources) or "none"
                 raise BadCase(f"{self.folder / 'sources.toml'} has no source {name!r}: it has {known}.")
-            behind = None if self.offline else OnFirstUse(lambda: self.catalog.open(name))
+            behind = OnFirstUse(lambda: self.catalog.open(name)) if self._may_ask(name) else None
             self._sources[name] = Recorded(
                 name, behind, self.answers, refresh=self._refresh, seen=lambda answer: self._note(name, answer)
             )
         return self._sources[name]
+
+    def _may_ask(self, name: str) -> bool:
+        """Not offline; and a case that came in a bundle asks only the origins that its user trusts."""
+        from connectors.credentials import origin_of
+        from kit.bundle.received import read_received
+
+        received = None if self.offline else read_received(self.folder)
+        if received is None:
+            return not self.offline
+        url = getattr(self.catalog.sources[name], "url", None)
+        return isinstance(url, str) and origin_of(url) in received.trusted
 
     def sources(self, table: str) -> list[Recorded]:
         """All sources of one kind of table: logs, metrics, spans, changes or alerts."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Step:
 
 
 Progress = Callable[[Step], None]
+Show = Callable[[str, int, Mapping[str, Any]], None]
+"""Is told what each code cell displays: notebook, number among its code cells from 0, mime bundle."""
 
 
 def shipped_notebooks() -> Path:
@@ -47,12 +49,16 @@ def shipped_notebooks() -> Path:
 
 
 def run_in_process(
-    case_path: Path, *, notebooks: Sequence[Path] | None = None, progress: Progress | None = None
+    case_path: Path,
+    *,
+    notebooks: Sequence[Path] | None = None,
+    progress: Progress | None = None,
+    show: Show | None = None,
 ) -> None:
-    """Run the walk's code cells in this process, without a kernel and without keeping outputs.
+    """Run the walk's code cells in this process, without a kernel.
 
-    What a cell displays is rendered all the same, so that a broken chart fails here too. Raises whatever a cell raises,
-    with the notebook and cell named.
+    What a cell displays is rendered all the same, so that a broken chart fails here too, and given to `show`. Raises
+    whatever a cell raises, with the notebook and cell named.
     """
     for path in notebooks if notebooks is not None else _walk_files(shipped_notebooks()):
         names: dict[str, Any] = {"__name__": "__main__"}
@@ -61,7 +67,9 @@ def run_in_process(
             if progress:
                 progress(Step(path.stem, number, len(cells)))
             code = _with_case(source, case_path) if "parameters" in tags else source
-            _run_cell(code, names, where=f"{path.stem}, code cell {number + 1}")
+            shown = _run_cell(code, names, where=f"{path.stem}, code cell {number + 1}")
+            if show and shown:
+                show(path.stem, number, shown)
         if progress:
             progress(Step(path.stem, len(cells), len(cells)))
 
@@ -71,7 +79,8 @@ def run_through_kernel(
 ) -> list[Path]:
     """Execute the walk in one Jupyter kernel, in the folder `out`, and write the executed notebooks there.
 
-    `case_path` is absolute, or as seen from `out` ("..", where that is the case's own notebooks folder).
+    `case_path` is absolute, or as seen from `out` ("..", where that is the case's own notebooks folder). Modules that
+    lie in `out` are never imported.
 
     Returns their paths. A cell that fails raises `BadCase` with the notebook and the error's own sentence; the
     notebooks executed so far, and the failing one with its traceback, are kept.
@@ -85,7 +94,7 @@ def run_through_kernel(
     sockets = tempfile.TemporaryDirectory(prefix="ik-")
     manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets.name}/k")
     manager.shutdown_wait_time = 1.0
-    manager.start_kernel(cwd=str(out))
+    manager.start_kernel(cwd=str(out), extra_arguments=["--IPKernelApp.ignore_cwd=True"])
     written: list[Path] = []
     try:
         client = manager.client()
@@ -177,7 +186,8 @@ def _with_case(source: str, case_path: Path | str) -> str:
     )
 
 
-def _run_cell(source: str, names: dict[str, Any], *, where: str) -> None:
+def _run_cell(source: str, names: dict[str, Any], *, where: str) -> Mapping[str, Any]:
+    """Runs the cell; what its last expression displays, as a mime bundle, empty when that is nothing."""
     import ast
 
     tree = ast.parse(source, filename=where)
@@ -185,16 +195,18 @@ def _run_cell(source: str, names: dict[str, Any], *, where: str) -> None:
     try:
         exec(compile(tree, where, "exec"), names)  # noqa: S102 - the installation's own notebooks, checked by the tests
         if last is not None:
-            _shown(eval(compile(ast.Expression(last.value), where, "eval"), names))  # noqa: S307 - as above
+            return _shown(eval(compile(ast.Expression(last.value), where, "eval"), names))  # noqa: S307 - as above
     except KitError as error:
         error.add_note(f"in {where}")
         raise
+    return {}
 
 
-def _shown(value: Any) -> Iterator[Any] | None:
-    for method in ("_repr_mimebundle_", "_repr_html_"):
-        render = getattr(value, method, None)
-        if render is not None:
-            render()
-            break
-    return None
+def _shown(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if hasattr(value, "_repr_mimebundle_"):
+        return value._repr_mimebundle_()
+    if hasattr(value, "_repr_html_"):
+        return {"text/html": value._repr_html_()}
+    return {"text/plain": repr(value)}
