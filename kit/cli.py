@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from kit import cli_evidence
+from kit.cli_evidence import case_folder
 from kit.errors import CheckFailed, KitError
 
 app = typer.Typer(
@@ -75,10 +77,11 @@ def run(
     from kit.summary import terminal_text
     from kit.walk import run_through_kernel
 
+    case = case_folder(case)
     read_incident(case)
     folder = working_copy(case, out) if out is not None else open_case(case).folder
-    if refresh:
-        (folder / "evidence.jsonl").unlink(missing_ok=True)
+    if refresh and (folder / "evidence.jsonl").exists():
+        (folder / "evidence.jsonl").replace(folder / "evidence-before-refresh.jsonl")
     with _progress("walking") as progress:
         run_through_kernel("..", out=folder / "notebooks", progress=progress)
     opened = open_case(folder, offline=True)
@@ -96,49 +99,47 @@ def lab(case: CasePath) -> None:
     from kit.case import open_case
     from kit.walk import WALK, copy_notebooks
 
-    opened = open_case(case)
+    opened = open_case(case_folder(case))
     notebooks = opened.folder / "notebooks"
     if not (notebooks / f"{WALK[0]}.ipynb").exists():
         copy_notebooks(notebooks, case_path="..")
-    command = [sys.executable, "-m", "jupyterlab", "--LabApp.news_url=None", f"notebooks/{WALK[0]}.ipynb"]
+    command = [sys.executable, "-P", "-m", "jupyterlab", "--LabApp.news_url=None", f"notebooks/{WALK[0]}.ipynb"]
     raise typer.Exit(subprocess.run(command, cwd=opened.folder, check=False).returncode)
 
 
 @app.command()
 def export(
     case: CasePath,
-    to: Annotated[str, typer.Option(help="What to write: html.")] = "html",
+    to: Annotated[str, typer.Option(help="What to write: html, pdf, md, ipynb or bundle.")] = "html",
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    profile: Annotated[
+        str, typer.Option(help="For whom it is redacted: internal, vendor or public.", metavar="PROFILE")
+    ] = "vendor",
     unredacted: Annotated[
-        bool, typer.Option("--unredacted", help="Yes, the page may show everything as it was recorded.")
+        bool, typer.Option("--unredacted", help="Show everything as it was recorded; the name then says so.")
     ] = False,
+    with_rows: Annotated[
+        bool, typer.Option("--with-rows", help="A bundle with all rows that were kept, cited or not.")
+    ] = False,
+    sign: Annotated[Path | None, typer.Option(help="Sign the bundle with this SSH key.", metavar="KEY")] = None,
+    keep_until: Annotated[str | None, typer.Option(help="Until when the bundle is to be kept.", metavar="DATE")] = None,
 ) -> None:
-    """Write the page of a walked case: one file that opens anywhere, with no network."""
-    from kit.export.html import export_html
+    """Write a walked case as something to pass on, redacted: a page, or a bundle that anyone can check, offline."""
+    from kit.export.export import BundleWishes, export_case, export_unredacted
 
-    if to != "html":
-        raise typer.BadParameter(f"{to!r} is not a format this installation writes: it writes html.", param_hint="--to")
-    if not unredacted:
-        question = "The page will show log lines and values as they were recorded, NOT REDACTED. Write it"
-        if not sys.stdin.isatty():
-            raise KitError("The page would not be redacted: give --unredacted to write it all the same.")
-        typer.confirm(question, abort=True)
-    typer.echo(f"page     {_shown(export_html(case, out=out))}")
-
-
-@app.command()
-def verify(
-    case: Annotated[Path, typer.Argument(help="A walked case, or a recorded sample.", metavar="CASE")],
-) -> None:
-    """Check that every recorded answer and raw file is what its hash says."""
-    from kit.verify import verify_hashes
-
-    report = verify_hashes(case)
-    for line in report.lines:
+    case = case_folder(case)
+    if unredacted and to == "bundle":
+        cli_evidence.export_bundle(case, out=out, with_rows=with_rows, key=sign, keep_until=keep_until)
+        return
+    if unredacted:
+        done = export_unredacted(case, to=to, out=out)
+    else:
+        wishes = BundleWishes.of(with_rows=with_rows, sign=sign, keep_until=keep_until)
+        with _progress("walking the redacted answers") as progress:
+            done = export_case(case, to=to, out=out, profile=profile, bundle=wishes, progress=progress)
+    for line in done.lines:
         typer.echo(line)
-    if report.faults:
-        raise CheckFailed(f"{len(report.faults)} of {report.checked} files are not what they were.")
-    typer.echo(f"{report.checked} files are intact (not signed: intact does not mean authentic).")
+    typer.echo(f"{'page' if to == 'html' else to:<9}{_shown(done.path)}")
 
 
 @app.command()
@@ -166,7 +167,7 @@ def check(case: CasePath) -> int:
     from kit.case import open_case
     from kit.check import check_sources
 
-    rows = check_sources(open_case(case))
+    rows = check_sources(open_case(case_folder(case)))
     width = max(len(r.source) for r in rows) if rows else 0
     for row in rows:
         typer.echo(f"{row.source:<{width}}  {row.table:<8}  {row.says}")
@@ -185,6 +186,9 @@ def drill(
     ask = lambda text: typer.prompt(text, default="", show_default=False)
     for line in told(play(sample_folder(sample), ask=ask, say=typer.echo)):
         typer.echo(line)
+
+
+cli_evidence.register(app)
 
 
 def _own_packages() -> None:
