@@ -293,16 +293,28 @@ def _unreached(error: Exception, origin: str) -> tuple[str, bool]:
 
 
 def _reason(text: bytes) -> str:
-    """The server's own words, one short line of them."""
+    """The server's own words, one short line of them: from JSON as the kinds of server write it, or plain text."""
     try:
-        error = orjson.loads(text)["error"]
-        if isinstance(error, str):
-            return f": {' '.join(error.split())[:200]}"
-        causes = error.get("root_cause") or [error]
-        said = str(causes[0].get("reason") or error.get("reason") or "")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError):
-        return ""
+        answer = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        plain = text[:1000].decode("utf-8", "replace").strip()
+        said = "" if plain.startswith("<") else plain
+    else:
+        said = _reason_in(answer)
     return f": {' '.join(said.split())[:200]}" if said else ""
+
+
+def _reason_in(answer: Any) -> str:
+    try:
+        if "errors" in answer and "error" not in answer:
+            return str(answer["errors"][0]["msg"])
+        error = answer["error"]
+        if isinstance(error, str):
+            return error
+        causes = error.get("root_cause") or [error]
+        return str(causes[0].get("reason") or error.get("reason") or "")
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return ""
 
 
 def _retry_after(response: httpx.Response) -> float | None:
