@@ -127,7 +127,7 @@ def _traces(folder: Path, target: Path, start: datetime, end: datetime) -> None:
             file.write(line.encode())
 
 
-def _changes(source: Path, target: Path, start: datetime, end: datetime, zone: str | None) -> None:
+def _changes(source: Path, target: Path, start: datetime, end: datetime, zone: str | None = None) -> None:
     """The feed's lines; with a zone as a tool writes them that knows of no other: local time, no offset."""
     kept = [line for line in _whole(source) if start <= _json_time(line) < end]
     target.write_text("".join(_local(line, ZoneInfo(zone)) if zone else line for line in kept))

@@ -36,6 +36,12 @@ def test_a_log_that_was_never_written_gives_an_empty_file(tmp_path):
     assert (tmp_path / "b").read_text() == ""
 
 
+def test_a_change_log_in_local_time_names_no_zone(tmp_path):
+    (tmp_path / "a").write_text('{"time": "2026-01-01T12:00:03.000Z", "until": null, "ref": "x"}\n')
+    _changes(tmp_path / "a", tmp_path / "b", START, START + timedelta(seconds=10), "Europe/Berlin")
+    assert json.loads((tmp_path / "b").read_text()) == {"time": "2026-01-01 13:00:03", "until": None, "ref": "x"}
+
+
 def test_each_log_tells_its_time_in_its_own_way():
     assert _nginx_time(f'{{"msec":{START.timestamp():.3f},"status":200}}') == START
     assert _postgres_time('{"timestamp":"2026-01-01 12:00:00.000 UTC","message":"x"}') == START
