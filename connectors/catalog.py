@@ -107,7 +107,7 @@ class Catalog:
         if name not in self._opened:
             settings = self.sources[name]
             place = Place(self.folder, self.budget, credential_for)
-            self._opened[name] = connector(settings.kind).open_source(name, settings, place)
+            self._opened[name] = connector(settings.kind).open_source(name, _settled(settings, self.folder), place)
         return self._opened[name]
 
     def of_table(self, table: str) -> list[str]:
@@ -150,6 +150,14 @@ def _source(name: str, values: Mapping[str, Any]) -> Settings:
         if isinstance(address := getattr(settings, key, None), str):
             origin_of(address)
     return settings
+
+
+def _settled(settings: Settings, folder: Path) -> Settings:
+    """The settings with the certificate to trust looked for in the case's folder, wherever the kit is run."""
+    authority = getattr(settings, "authority", None)
+    if not isinstance(authority, str) or Path(authority).is_absolute():
+        return settings
+    return settings.model_copy(update={"authority": str(folder / authority)})
 
 
 def _signals(folder: Path, sources: Mapping[str, Settings]) -> tuple[tuple[SignalSpec, ...], Requests | None]:

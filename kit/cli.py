@@ -52,15 +52,22 @@ def new(
         str | None, typer.Option(help="A recorded sample incident to start from.", metavar="SLUG")
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option("--from", help="Folder with logs, metrics, traces or changes.", metavar="DIR")
+        list[str] | None,
+        typer.Option("--from", help="Folder of data, or the address of a source.", metavar="DIR|URL"),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="When it happened: look around it.", metavar="TIME")] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="Certificate to trust at the addresses (PEM).", metavar="FILE")
     ] = None,
 ) -> None:
     """Make a case folder with the notebooks; finds out what the data is."""
     from kit.new import new_case, new_from_sample
 
     if (sample is None) == (not data):
-        raise typer.BadParameter("give either --sample SLUG or --from DIR (one or more times).")
-    made = new_from_sample(Path(name), sample) if sample else new_case(Path(name), [Path(d) for d in data or []])
+        raise typer.BadParameter("give either --sample SLUG or --from DIR or URL (one or more times).")
+    made = (
+        new_from_sample(Path(name), sample) if sample else new_case(Path(name), data or [], at=at, authority=authority)
+    )
     for line in made:
         typer.echo(line)
 

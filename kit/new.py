@@ -1,10 +1,11 @@
-"""Make a case folder: from a recorded sample, or by looking at what the files of a folder are."""
+"""Make a case folder: from a recorded sample, or by looking at what is in a folder or answers at an address."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from connectors.files.formats import reader, sniff
 from connectors.window import iso
 from kit.case import Case, working_copy
 from kit.errors import BadCase
+from kit.looking import add_address, is_address, look, services_of, users_requests
 from kit.walk import copy_notebooks
 
 TABLE_OF = {"LOGS": "logs", "METRICS": "metrics", "SPANS": "spans", "CHANGES": "changes", "ALERTS": "alerts"}
-REQUEST_FIELDS = frozenset({"duration_s", "http.response.status_code"})
 
 
 def new_from_sample(folder: Path, slug: str) -> list[str]:
@@ -34,28 +35,38 @@ def new_from_sample(folder: Path, slug: str) -> list[str]:
     return [f"{folder} holds a copy of {slug}, without its truth.", *_next(folder)]
 
 
-def new_case(folder: Path, data: Sequence[Path]) -> list[str]:
-    """A case on the files of these folders: copies them, finds out what each is, writes the configuration.
+def new_case(
+    folder: Path, data: Sequence[Path | str], *, at: str | None = None, authority: Path | None = None
+) -> list[str]:
+    """A case on these files, folders and addresses: finds out what each is and writes the configuration.
 
-    Files of no known format are left out and said. The look is the span of what was read; the log whose rows have a
-    status and a duration is taken for the users' requests. Raises `BadCase` when nothing could be read.
+    Files are copied; those of no known format are left out and said. An address is asked what it is, with the user's
+    own credential for it; `authority` is the file of the certificate to trust there. The look is the span of the data,
+    or what is around `at`; of more than six hours only the last two, which is said. The log whose rows have a status
+    and a duration is taken for the users' requests. Raises `BadCase` when nothing could be read.
     """
     _must_be_new(folder)
-    for source in data:
+    paths = [Path(given) for given in data if not is_address(given)]
+    for source in paths:
         if not source.exists():
             raise BadCase(f"There is no {source}: give folders or files that hold logs, metrics, traces or changes.")
     folder.mkdir(parents=True)
     try:
-        said, sources = _sources(folder, data)
+        said, sources = _sources(folder, paths)
+        for address in (str(given) for given in data if is_address(given)):
+            said += add_address(address, sources, folder=folder, authority=authority)
         if not sources:
             raise BadCase(
                 f"Nothing in {', '.join(map(str, data))} has a format that is known. {' '.join(said)}".strip()
             )
         write_whole(folder / "sources.toml", tomli_w.dumps({"sources": sources}))
         _incident(folder, start="1970-01-01T00:00:00Z", end="2100-01-01T00:00:00Z", services=())
-        first, last, services = _span(Case(folder))
-        _incident(folder, start=first, end=last, services=services)
-        said += _signals(folder)
+        case = Case(folder)
+        start, end, chosen = look(*_span(case), at=at)
+        _incident(folder, start=iso(start), end=iso(end), services=())
+        case = Case(folder)
+        _incident(folder, start=iso(start), end=iso(end), services=services_of(case))
+        said += [*chosen, *_signals(folder)]
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         (folder / "evidence.jsonl").unlink(missing_ok=True)
         copy_notebooks(folder / "notebooks", case_path="..")
@@ -111,18 +122,16 @@ def _key(path: Path, taken: dict[str, Any]) -> str:
     return key
 
 
-def _span(case: Case) -> tuple[str, str, tuple[str, ...]]:
-    """From when to when do the sources speak, and which services are named in them?"""
-    firsts, lasts, services = [], [], dict[str, None]()
+def _span(case: Case) -> tuple[datetime, datetime]:
+    """From when to when do the sources speak?"""
+    firsts, lasts = [], []
     for name, spec in case.catalog.sources.items():
         source = case.source(name)
         if spec.table == "logs":
-            if spec.service:
-                services[spec.service] = None
             for order, ends in (("time", firsts), ("-time", lasts)):
-                row = case.ask("logs", lambda s=source, o=order: s.rows(case.look, order=o, limit=1))
+                row = case.ask("logs", lambda s=source, o=order: s.rows(case.look, fields=["time"], order=o, limit=1))
                 ends += row.table.column("time").to_pylist() if row is not None else []
-        elif spec.table == "metrics":
+        elif spec.table == "metrics" and not hasattr(spec, "url"):
             listed = case.ask("metrics", lambda s=source: s.catalogue(case.look))
             if listed is not None and listed.table.num_rows:
                 firsts += [t for t in listed.table.column("first").to_pylist() if t]
@@ -130,7 +139,7 @@ def _span(case: Case) -> tuple[str, str, tuple[str, ...]]:
     if not firsts:
         reasons = " ".join(case.gaps) or "no log and no metric has a row with a time."
         raise BadCase(f"From when to when to look cannot be told: {reasons}")
-    return iso(min(firsts)), iso(max(lasts)), tuple(services)
+    return min(firsts), max(lasts)
 
 
 def _incident(folder: Path, *, start: str, end: str, services: Sequence[str]) -> None:
@@ -147,21 +156,11 @@ def _incident(folder: Path, *, start: str, end: str, services: Sequence[str]) ->
 
 
 def _signals(folder: Path) -> list[str]:
-    """Which log has the users' requests? The one with status and duration and the most rows; written, and said."""
-    from kit.questions import field_names
-
-    case = Case(folder)
-    counted = []
-    for source in case.sources("logs"):
-        if field_names(case, source) >= REQUEST_FIELDS:
-            total = source.count(case.look).table.column("n").to_pylist()
-            counted.append((sum(total), source.name))
-    if not counted:
-        return ["No log has a status and a duration per line: name the users' requests in signals.toml by hand."]
-    name = max(counted)[1]
-    requests = {"requests": {"source": name, "service": case.catalog.sources[name].service or name}}
-    write_whole(folder / "signals.toml", tomli_w.dumps(requests))
-    return [f"{name} is taken for the log of users' requests; change signals.toml if it is another."]
+    """Which log has the users' requests? Written, and said."""
+    requests, said = users_requests(Case(folder))
+    if requests is not None:
+        write_whole(folder / "signals.toml", tomli_w.dumps({"requests": requests}))
+    return [said]
 
 
 def sample_folder(slug: str) -> Path:

@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import orjson
 
 from connectors.credentials import credential_for, origin_of
-from connectors.errors import AccessDenied, BadInput, ConnectorError, SourceUnavailable
-from connectors.http import Http
+from connectors.errors import BadInput
+from connectors.http import Http, Reply
 from connectors.registry import kinds
 
 SECONDS = 8.0
 
 
-def recognize(address: str) -> dict[str, dict[str, Any]]:
+def recognize(address: str, *, authority: Path | None = None) -> dict[str, dict[str, Any]]:
     """Which sources does this http address offer? Entries for `sources.toml`, by a name made from host and kind.
 
-    An Elasticsearch or OpenSearch address may name indices in its path (`…:9200/logs-*`); without them all are meant.
-    Raises `SourceUnavailable` when nothing answers, `AccessDenied` when it does and refuses, `BadInput` when what
-    answers is none of the kinds that are read.
+    An Elasticsearch or OpenSearch address may name indices as the last part of its path (`…:9200/logs-*`); without
+    them all are meant. `authority` is the file of a certificate to trust there. Raises `SourceUnavailable` when nothing
+    answers, `AccessDenied` when it does and refuses, `BadInput` when what answers is none of the kinds that are read.
     """
     origin_of(address)
     parts = urlsplit(address)
-    base = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    above, _, last = parts.path.rstrip("/").rpartition("/")
+    base = urlunsplit((parts.scheme, parts.netloc, above if last else "", "", ""))
     host = re.sub(r"[^a-z0-9]+", "-", (parts.hostname or "source").lower()).strip("-")
     known = kinds()
-    welcome = _answer(base, "")
-    version = welcome.get("version") if isinstance(welcome, Mapping) else None
-    if isinstance(version, Mapping) and "cluster_name" in welcome:
-        kind = "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
+    if kind := _search_server(_reply(base, "", authority)):
         _must_be_read(kind, known, address)
-        return {f"{host}-logs": {"kind": kind, "table": "logs", "url": base, "index": parts.path.strip("/") or "*"}}
+        return {f"{host}-logs": {"kind": kind, "table": "logs", "url": base, "index": unquote(last) or "*"}}
     url = address.rstrip("/")
-    built = _answer(url, "api/v1/status/buildinfo")
+    built = _json(_reply(url, "api/v1/status/buildinfo", authority))
     if isinstance(built, Mapping) and built.get("status") == "success":
         return {f"{host}-{t}": {"kind": "prometheus", "table": t, "url": url} for t in ("alerts", "metrics")}
-    services = _answer(url, "api/services")
+    services = _json(_reply(url, "api/services", authority))
     if isinstance(services, Mapping) and isinstance(services.get("data"), list):
         _must_be_read("jaeger", known, address)
         return {f"{host}-spans": {"kind": "jaeger", "table": "spans", "url": url}}
@@ -52,12 +53,40 @@ def _must_be_read(kind: str, known: Mapping[str, str], address: str) -> None:
         raise BadInput(f"{address} is {kind}, for which this installation has no connector: install one.")
 
 
-def _answer(base: str, path: str) -> Any:
-    """The JSON at this path; None where the server has no such path or says something else."""
-    http = Http(base, credential=credential_for(origin_of(base)), timeout_s=SECONDS, deadline_s=SECONDS)
+def _search_server(welcome: Reply) -> str | None:
+    """elasticsearch or opensearch, told from the answer of its root; None where neither answers.
+
+    A credential that may read indices need not be allowed to ask for the version: the refusal tells as well.
+    """
+    said = _json(welcome)
+    said = said if isinstance(said, Mapping) else {}
+    version = said.get("version")
+    if isinstance(version, Mapping) and "cluster_name" in said:
+        return "opensearch" if version.get("distribution") == "opensearch" else "elasticsearch"
+    if welcome.headers.get("x-elastic-product") == "Elasticsearch":
+        return "elasticsearch"
+    if welcome.status == 403 and "[cluster:monitor/main]" in str(said.get("error")):
+        return "elasticsearch" if "unauthorized for" in str(said.get("error")) else "opensearch"
+    return None
+
+
+def _json(reply: Reply) -> Any:
     try:
-        return http.ask("GET", path)
-    except (SourceUnavailable, AccessDenied):
-        raise
-    except ConnectorError:
+        return orjson.loads(reply.content)
+    except orjson.JSONDecodeError:
         return None
+
+
+def _reply(base: str, path: str, authority: Path | None) -> Reply:
+    """The reply from this path; one without credentials that are known raises, as does silence."""
+    http = Http(
+        base, credential=credential_for(origin_of(base)), authority=str(authority) if authority else None,
+        timeout_s=SECONDS, deadline_s=SECONDS,
+    )  # fmt: skip
+    try:
+        reply = http.send("GET", path, final=lambda reply: True)
+        if reply.status in (0, 401) or (reply.status == 403 and not _search_server(reply)):
+            raise http.refusal(reply)
+        return reply
+    finally:
+        http.close()

@@ -1,0 +1,71 @@
+"""A new case finds out by looking: what answers at an address, when to look, which log has the users' requests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from kit.case import open_case
+from kit.errors import BadCase
+from kit.looking import look
+from kit.new import new_case
+
+
+def day(hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 3, 1, hour, minute, tzinfo=UTC)
+
+
+def test_a_short_span_is_looked_at_whole():
+    assert look(day(2), day(5), at=None) == (day(2), day(5), [])
+
+
+def test_of_a_long_span_the_last_two_hours_are_looked_at_and_it_is_said():
+    start, end, said = look(day(2), day(22), at=None)
+    assert (start, end) == (day(20), day(22))
+    assert "from 2026-03-01T02:00:00Z to 2026-03-01T22:00:00Z" in said[0]
+    assert "--at" in said[0]
+
+
+def test_around_a_time_that_was_given():
+    start, end, _ = look(day(2), day(22), at="2026-03-01T12:00Z")
+    assert (start, end) == (day(11), day(12, 30))
+    start, end, _ = look(day(2), day(22), at="2026-03-01T02:15Z")
+    assert (start, end) == (day(2), day(2, 45))
+
+
+def test_nothing_around_the_time_given_is_refused():
+    with pytest.raises(BadCase, match="the data are from 2026-03-01T02:00:00Z to 2026-03-01T22:00:00Z"):
+        look(day(2), day(22), at="2026-03-03T12:00Z")
+
+
+def access_log(duration: float, n: int) -> str:
+    rows = (
+        {"time": day(2, i).isoformat(), "message": "GET /", "http.response.status_code": 200, "duration_s": duration}
+        for i in range(n)
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_of_hops_that_see_the_same_requests_the_one_that_waits_longest_is_the_users(tmp_path):
+    for name, duration, n in (("a-balancer", 0.02, 40), ("an-edge", 0.05, 40), ("z-report", 9.0, 5)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / f"{name}.jsonl").write_text(access_log(duration, n))
+    said = new_case(tmp_path / "case", [tmp_path / "data"])
+    assert any("an-edge is taken for the log of users' requests" in line for line in said)
+    case = open_case(tmp_path / "case")
+    assert case.catalog.requests.source == case.catalog.requests.service == "an-edge"
+    assert set(case.about.services) == {"a-balancer", "an-edge", "z-report"}
+
+
+def test_a_folder_that_is_not_there_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(BadCase, match="There is no"):
+        new_case(tmp_path / "case", [tmp_path / "nowhere"])
+    assert not (tmp_path / "case").exists()
+
+
+def test_an_address_that_nobody_answers_leaves_nothing(tmp_path):
+    with pytest.raises(Exception, match="could not be reached"):
+        new_case(tmp_path / "case", ["http://127.0.0.1:9/logs-*"])
+    assert not (tmp_path / "case").exists()
