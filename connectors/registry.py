@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, str] = {
     "files": "connectors.files.connector",
     "git": "connectors.git",
     "jaeger": "connectors.jaeger",
+    "loki": "connectors.loki",
     "prometheus": "connectors.prometheus",
 }
 

@@ -112,7 +112,7 @@ def _logfmt(line: str) -> bool:
 def _row(text: str) -> dict[str, Any]:
     match = _TIME.match(text)
     if match is None:
-        return _pairs(text)
+        return logfmt_pairs(text)
     row: dict[str, Any] = {"time": match["time"].strip()}
     rest = text[match.end() :]
     if match["pri"] is not None:
@@ -129,7 +129,7 @@ def _row(text: str) -> dict[str, Any]:
     if "level" not in row and (level := _LEVEL.search(rest[:200])):
         row["level"] = level[1] or level[2]
     if rest.count("=") >= 2:
-        pairs = {k: v for k, v in _pairs(rest).items() if k not in ("time", "host")}
+        pairs = {k: v for k, v in logfmt_pairs(rest).items() if k not in ("time", "host")}
         if len(pairs) >= 3 or "level" in pairs:
             row.update({k: v for k, v in pairs.items() if k not in row or k == "level"})
     return row
@@ -138,7 +138,12 @@ def _row(text: str) -> dict[str, Any]:
 _LEVEL_WORDS = frozenset({"INFO", "WARN", "WARNING", "ERROR", "DEBUG", "TRACE", "FATAL", "CRITICAL", "NOTICE"})
 
 
-def _pairs(text: str) -> dict[str, Any]:
+def logfmt_pairs(text: str) -> dict[str, Any]:
+    """The `key=value` pairs of a line of logfmt, as text.
+
+    >>> logfmt_pairs('level=warn msg="pool timeout"')
+    {'level': 'warn', 'msg': 'pool timeout'}
+    """
     row: dict[str, Any] = {}
     for match in _PAIR.finditer(text):
         quoted = match["quoted"]

@@ -73,12 +73,25 @@ def loki(folder: Path) -> Iterator[str]:
 
 
 def push(url: str, streams: Sequence[dict[str, Any]]) -> None:
-    """Sends streams of lines to Loki and makes them readable however old they are."""
+    """Sends streams of lines to Loki, and waits until all can be read, however old they are.
+
+    The streams have a label `job` of one value, which no other push has.
+    """
     with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
         for at in range(0, len(streams), 500):
             sent = client.post("/loki/api/v1/push", json={"streams": list(streams[at : at + 500])})
             assert sent.status_code == 204, sent.text[:500]
-        client.post("/flush").raise_for_status()
+        (job,) = {stream["stream"]["job"] for stream in streams}
+        times = [int(value[0]) for stream in streams for value in stream["values"]]
+        hours = (max(times) - min(times)) // 3_600_000_000_000 + 2
+        asked = {"query": f'sum(count_over_time({{job="{job}"}}[{hours}h]))', "time": str(max(times) + 1_000_000_000)}
+        for _ in range(100):
+            client.post("/flush").raise_for_status()
+            found = client.get("/loki/api/v1/query", params=asked).json()["data"]["result"]
+            if found and int(found[0]["value"][1]) == len(times):
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"Loki shows {found} of {len(times)} lines of {job}")
 
 
 def _built(name: str) -> Path:

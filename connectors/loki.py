@@ -1,0 +1,538 @@
+"""Logs in Loki, asked where they live: counts, comparisons and plain measures as LogQL, rows as a stream.
+
+Loki knows labels, not fields: which fields the lines have is told by looking at some of them, spread over the window.
+`count` and `compare` are answered by the server, `measure` too where no percentile is asked; percentiles and whatever
+would make more series than the server allows are answered from a bounded copy. `sample` and `fields` are drawn in
+slices of time, and say so. Loki shows lines older than its ingesters' horizon only once they are flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from connectors.asking import Asking, Stream
+from connectors.base import Answer, Selection
+from connectors.copies import COPY_ROWS, AnsweredFromCopy
+from connectors.credentials import origin_of
+from connectors.errors import BadInput, ConnectorError, NotExpressible
+from connectors.http import Http
+from connectors.logql import NO_ERRORS, NUMBER, Column, label_of, nanoseconds, quoted, reached, stages
+from connectors.loki_counts import Ask, cells, numbers, top_rows, union_rows
+from connectors.loki_rows import Entry, Parser, Shape, entries_of, shape_of, table_of
+from connectors.questions import COMPARED, FIELDS, UNLISTED, asked, counted, measured, step_us
+from connectors.schema import LOGS, REST
+from connectors.settings import Place
+from connectors.settings import Settings as Base
+from connectors.tables import Tables
+from connectors.where import And, Compare, fields, kind_of, need_fields, parse, resolve
+from connectors.window import Window
+
+PAGE = 5_000
+"""As many lines as Loki gives at a time unless it is told otherwise."""
+LOOKED_AT = 2_000
+DRAWN = 5_000
+SLICES = 10
+PUSHED = frozenset({"n", "count", "sum", "mean", "min", "max"})
+_MILLI = timedelta(milliseconds=1)
+_ALL = '{service_name=~".+"}'
+
+
+class Settings(Base):
+    """Where the logs are: `url`, and the `selector` of their streams in LogQL.
+
+    `parser` takes the lines apart (told by looking when it is not given); `fields` gives the key of a canonical column
+    that has none of the usual names; `tenant` is sent as X-Scope-OrgID; `page` is the server's limit on lines.
+    """
+
+    url: str
+    selector: str = _ALL
+    parser: Parser | None = None
+    fields: dict[str, str] = Field(default_factory=dict)
+    tenant: str | None = None
+    page: int = Field(default=PAGE, ge=2, le=100_000)
+    authority: str | None = None
+
+
+def open_source(name: str, settings: Settings, place: Place) -> LokiLogs:
+    """The source; nothing is asked yet. Raises `BadInput` for a table that it does not hold."""
+    if settings.table != "logs":
+        raise BadInput(f'{name} is kind "loki", which gives logs: write table = "logs".')
+    http = Http(
+        settings.url, credential=place.credential(origin_of(settings.url)), authority=settings.authority,
+        in_flight=place.budget.in_flight,
+    )  # fmt: skip
+    return LokiLogs(
+        name, http, selector=settings.selector, parser=settings.parser, fields=settings.fields, page=settings.page,
+        tenant=settings.tenant, copy_rows=place.budget.rows,
+    )  # fmt: skip
+
+
+class LokiLogs(AnsweredFromCopy):
+    """A log source over the streams that `selector` names.
+
+    Rows have no weights. `seq` is the order in which an answer's lines came; `id` the line's own `id`, else its time
+    and a hash.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        http: Http,
+        *,
+        selector: str = _ALL,
+        parser: Parser | None = None,
+        fields: Mapping[str, str] | None = None,
+        page: int = PAGE,
+        tenant: str | None = None,
+        copy_rows: int = COPY_ROWS,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.copy_rows = copy_rows
+        self._http, self._selector, self._parser, self._page = http, selector.strip(), parser, page
+        self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
+        self._chosen = dict(fields or {})
+        self._shapes: dict[Window, Shape] = {}
+        self._found: dict[tuple[Window, str], Column] = {}
+        if not (self._selector.startswith("{") and self._selector.endswith("}")):
+            raise BadInput(f'The selector of {name} is {selector!r}: write it like {{namespace="shop"}}.')
+
+    # -- the questions ----------------------------------------------------------------------------------------
+
+    def fields(self, window: Window, *, where: str | None = None) -> Answer:
+        """See `Tables.fields`. Exact where the window has up to 5,000 lines; else told by as many, drawn in slices."""
+        asking = self._asking("fields", window, {"window": window, "where": where})
+        total = self._total(asking, window, where)
+        if not total:
+            return asking.answer(FIELDS.empty_table())
+        drawn = self._drawn(asking, window, total, DRAWN, where, seed=0, names=None)
+        listed = Tables(self.name, table=drawn).fields(window).table
+        listed = listed.filter(pa.compute.invert(pa.compute.is_in(listed.column("name"), pa.array(sorted(UNLISTED)))))
+        said = None
+        if total > DRAWN:
+            seen = pa.array([max(1, n or 0) ** -0.5 for n in listed.column("distinct").to_pylist()])
+            listed = listed.set_column(4, FIELDS.field(4), seen)
+            said = f"time slices: {drawn.num_rows:,} of {total:,.0f} lines; shares and distinct values are of these"
+        return asking.answer(listed.cast(FIELDS), sampled=said)
+
+    def count(
+        self,
+        window: Window,
+        *,
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
+    ) -> Answer:
+        """See `Tables.count`. Exact; grouped where the server's limit on series allows it, else from a copy."""
+        schema = counted(every=every, by=by)
+        step = step_us(every, window) if every is not None else None
+        if step is not None and step % 1000:
+            raise NotExpressible(f"{self.name} bins by whole milliseconds, {every} is none: take a longer step.")
+        arguments = {"window": window, "every": every, "by": by, "where": where, "top": top}
+        asking = self._asking("count", window, arguments)
+        columns = self._columns(window, by, where)
+        query = self._pipeline(window, columns, where, by)
+        if step is None and not by:
+            return asking.answer(pa.table([[self._total(asking, window, where)]], schema=schema))
+        try:
+            ask, groups = self._asker(asking), [columns[name] for name in by]
+            found = cells(ask, query, window, step, groups) if step else numbers(ask, query, window, groups)
+        except _TooManySeries:
+            return super().count(window, every=every, by=by, where=where, top=top)
+        rows, _ = top_rows(found, by=by, binned=step is not None, top=top)
+        arrays = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
+        return asking.answer(pa.table(arrays, schema=schema), binned_by="completion" if step is not None else None)
+
+    def measure(
+        self,
+        window: Window,
+        field: str,
+        *,
+        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
+    ) -> Answer:
+        """See `Tables.measure`. n, count, sum, mean, min and max of the whole window are the server's own.
+
+        Bins and percentiles are answered from a copy of the window.
+        """
+        schema = measured(every=every, by=by, stats=stats)
+        columns = self._columns(window, [field, *by], where)
+        if kind_of(columns[field].type) not in ("number", "none"):
+            raise BadInput(f"{field} in {self.name} is no number, so it cannot be measured: count by it instead.")
+        arguments = {"window": window, "field": field, "stats": stats, "every": every, "by": by, "where": where}
+        asking = self._asking("measure", window, {**arguments, "top": top})
+        if every is not None or not set(stats) <= PUSHED or not self._total(asking, window, None):
+            if self._total(asking, window, None):
+                return super().measure(window, field, stats=stats, every=every, by=by, where=where, top=top)
+            return asking.answer(_nothing_measured(schema, by=by, every=every))
+        try:
+            rows = self._measured(asking, window, columns, field, by, where, top)
+        except _TooManySeries:
+            return super().measure(window, field, stats=stats, every=every, by=by, where=where, top=top)
+        arrays = [pa.array([row.get(f.name) for row in rows], f.type) for f in schema]
+        return asking.answer(pa.table(arrays, schema=schema))
+
+    def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
+        """See `Tables.compare`. Exact: one count a field and side, from a copy where that makes too many series."""
+        asking = self._asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
+        sides = (bad, good)
+        try:
+            counts = [[self._values(asking, name, side) for side in sides] for name in dict.fromkeys(fields)]
+        except _TooManySeries:
+            return super().compare(fields, bad=bad, good=good, top=top)
+        totals = (self._total(asking, bad.window, bad.where), self._total(asking, good.window, good.where))
+        rows: list[tuple[Any, ...]] = []
+        for name, (b, g) in zip(dict.fromkeys(fields), counts, strict=True):
+            rows += [(name, *row, *totals, 0.0) for row in union_rows(b, g, totals, top=top)]
+        arrays = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(COMPARED)]
+        return asking.answer(pa.table(arrays, schema=COMPARED))
+
+    def sample(
+        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
+    ) -> Answer:
+        """See `Tables.sample`. The first lines of slices of time, each standing for its slice's share; LogQL cannot
+        draw at random, so what comes at the end of every slice is under-represented."""
+        if n < 1:
+            raise BadInput(f"A sample of {n} rows says nothing: ask for one at least.")
+        arguments = {"window": window, "n": n, "where": where, "seed": seed, "fields": fields}
+        asking = self._asking("sample", window, arguments)
+        names = self._asked_for(window, fields)
+        self._columns(window, (), where)
+        total = self._total(asking, window, where)
+        table = self._drawn(asking, window, total, n, where, seed=seed, names=names)
+        said = f"time slices: {table.num_rows:,} of {total:,.0f} rows, seed {seed}" if total > n else None
+        return asking.answer(table, sampled=said)
+
+    def rows(
+        self,
+        window: Window,
+        *,
+        where: str | None = None,
+        fields: Sequence[str] | None = None,
+        order: Literal["time", "-time"] = "time",
+        limit: int | None = None,
+    ) -> Stream:
+        """See `Tables.rows`. Paged by time; a page's last instant is asked again with the next, so none is lost.
+
+        Fields that were not seen when the columns were found out stand in `attributes_rest`.
+        """
+        if order not in ("time", "-time"):
+            raise BadInput(f"There is no order {order!r}: rows come by time or by -time.")
+        arguments = {"window": window, "where": where, "fields": fields, "order": order, "limit": limit}
+        asking = self._asking("rows", window, arguments)
+        names = self._asked_for(window, fields)
+        columns = self._columns(window, (), where)
+        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
+        query = self._pipeline(window, columns, where, ())
+        return Stream(
+            self._schema(names, columns), asking,
+            lambda stream: self._batches(stream, asking, query, shape, window, order, limit),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._http.close()
+
+    # -- rows -------------------------------------------------------------------------------------------------
+
+    def _batches(
+        self, stream: Stream, asking: Asking, query: str, shape: Shape, window: Window, order: str, limit: int | None
+    ) -> Iterator[pa.RecordBatch]:
+        sign, given, lost = (-1 if order == "-time" else 1), 0, 0
+        for entries in self._pages(asking, query, window, order, None if limit is None else limit + 1):
+            kept = entries if limit is None else entries[: limit - given]
+            seq = [sign * (given + at) for at in range(len(kept))]
+            if kept:
+                table, unfit = table_of(kept, shape, stream.schema, seq=seq, weights=[1.0] * len(kept))
+                lost += unfit
+                yield from table.combine_chunks().to_batches()
+            given += len(kept)
+            if len(kept) < len(entries):
+                stream.truncated = True
+                break
+        if lost:
+            asking.missing.append(f"{lost:,} values did not fit the type of their field and are left out")
+
+    def _pages(
+        self, asking: Asking, query: str, window: Window, order: str, limit: int | None
+    ) -> Iterator[list[Entry]]:
+        """The window's entries in order of time, each once; `limit` is how many are wanted at most."""
+        low, high = nanoseconds(window.start), nanoseconds(window.end)
+        backward = order == "-time"
+        left = limit
+        while low < high and (left is None or left > 0):
+            size = self._page if left is None else max(2, min(self._page, left + 1))
+            page = self._page_of(asking, query, low, high, size, backward)
+            if len(page) < size:
+                yield page
+                return
+            edge = page[-1].time_ns
+            whole = [entry for entry in page if entry.time_ns != edge]
+            if not whole:
+                whole = self._instant_of(asking, query, edge)
+                edge += 0 if backward else 1
+            elif backward:
+                edge += 1
+            low, high = (low, edge) if backward else (edge, high)
+            left = None if left is None else left - len(whole)
+            yield whole
+
+    def _page_of(self, asking: Asking, query: str, low: int, high: int, size: int, backward: bool) -> list[Entry]:
+        found = self._range(
+            asking, query, start=str(low), end=str(high), limit=str(size),
+            direction="backward" if backward else "forward",
+        )  # fmt: skip
+        entries = list(entries_of(found))
+        entries.sort(key=lambda entry: -entry.time_ns if backward else entry.time_ns)
+        return entries
+
+    def _instant_of(self, asking: Asking, query: str, at: int) -> list[Entry]:
+        """All entries of one nanosecond that has more of them than a page, stream by stream."""
+        around = (at - 1_000_000_000, at + 1_000_000_000)  # no shorter stretch is accepted
+        query_of = {"match[]": self._selector, "start": str(around[0]), "end": str(around[1])}
+        series = self._get("series", query_of)["data"]
+        asking.queries.append(f"series {self._selector}")
+        entries: list[Entry] = []
+        for labels in sorted(series, key=lambda one: sorted(one.items())):
+            one = "{" + ", ".join(f"{name}={quoted(value)}" for name, value in sorted(labels.items())) + "}"
+            page = self._page_of(asking, query.replace(self._selector, one, 1), at, at + 1, self._page, False)
+            if len(page) == self._page:
+                asking.missing.append(f"the stream {one} has over {self._page:,} lines in one nanosecond; more may be")
+            entries += page
+        return entries
+
+    def _drawn(
+        self, asking: Asking, window: Window, total: float, n: int, where: str | None, *, seed: int,
+        names: Sequence[str] | None,
+    ) -> pa.Table:  # fmt: skip
+        """All rows of the window, or the first ones of slices of it, with the weights that make them stand for all."""
+        columns = self._columns(window, (), where)
+        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
+        query = self._pipeline(window, columns, where, ())
+        schema = self._schema(names if names is not None else self._asked_for(window, None), columns)
+        entries: list[Entry] = []
+        weights: list[float] = []
+        if total <= n:
+            for page in self._pages(asking, query, window, "time", None):
+                entries += page
+            weights = [1.0] * len(entries)
+        else:
+            for part, there, share in self._shares(asking, query, window, n, seed):
+                taken: list[Entry] = []
+                for page in self._pages(asking, query, part, "-time" if seed % 2 else "time", share):
+                    taken += page
+                taken = taken[:share]
+                entries += taken
+                weights += [there / len(taken)] * len(taken) if taken else []
+        placed = sorted(range(len(entries)), key=lambda at: entries[at].time_ns)
+        table, _ = table_of(
+            [entries[at] for at in placed], shape, schema, seq=range(len(placed)), weights=[weights[a] for a in placed]
+        )
+        return table
+
+    def _shares(
+        self, asking: Asking, query: str, window: Window, n: int, seed: int
+    ) -> list[tuple[Window, float, int]]:  # fmt: skip
+        """Slices of the window that hold lines, how many they hold, and how many to take from each: `n` in all."""
+        slices = min(SLICES, n)
+        width = (window.end - window.start) / slices
+        parts = [Window(window.start + width * i, window.start + width * (i + 1)) for i in range(slices - 1)]
+        parts.append(Window(parts[-1].end if parts else window.start, window.end))
+        held = [(part, self._n(asking, query, part)) for part in parts]
+        held = [(part, there) for part, there in held if there]
+        total = sum(there for _, there in held)
+        shares = [min(int(there), max(1, int(n * there / total))) for _, there in held]
+        order = sorted(range(len(held)), key=lambda i: (-(n * held[i][1] / total) % 1, (i + seed) % len(held)))
+        while sum(shares) < n:
+            free = [i for i in order if shares[i] < held[i][1]]
+            for i in free[: n - sum(shares)]:
+                shares[i] += 1
+        while sum(shares) > n:
+            shares[max(range(len(shares)), key=lambda i: shares[i])] -= 1
+        return [(part, there, share) for (part, there), share in zip(held, shares, strict=True)]
+
+    # -- counts -----------------------------------------------------------------------------------------------
+
+    def _total(self, asking: Asking, window: Window, where: str | None) -> float:
+        return self._n(asking, self._pipeline(window, self._columns(window, (), where), where, ()), window)
+
+    def _n(self, asking: Asking, query: str, window: Window) -> float:
+        return sum(numbers(self._asker(asking), query, window, ()).values())
+
+    def _asker(self, asking: Asking) -> Ask:
+        def ask(path: str, query: Mapping[str, str]) -> list[Any]:
+            asking.queries.append(query["query"])
+            return self._ask(asking, path, query)
+
+        return ask
+
+    def _values(self, asking: Asking, name: str, side: Selection) -> dict[str | None, float]:
+        """How often has the field each value, on one side of a comparison? None: it is missing."""
+        columns = self._columns(side.window, [name], side.where)
+        query = self._pipeline(side.window, columns, side.where, [name])
+        found = numbers(self._asker(asking), query, side.window, [columns[name]])
+        return {value: n for (value,), n in found.items()}
+
+    def _measured(
+        self, asking: Asking, window: Window, columns: Mapping[str, Column], field: str, by: Sequence[str],
+        where: str | None, top: int,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Rows of `measure`: the statistics of each group, those past the top put together."""
+        label, ask, groups = reached(columns[field]), self._asker(asking), [columns[name] for name in by]
+        query = self._pipeline(window, columns, where, [field, *by]) + f" | {label}=~{quoted(NUMBER)}"
+        counts = numbers(ask, query, window, groups)
+        parts = {
+            over: numbers(ask, query, window, groups, over=over, unwrap=f" | unwrap {label}")
+            for over in ("sum", "min", "max")
+        }
+        rows, names = top_rows(counts, by=by, binned=False, top=top)
+        measured_rows = []
+        for row in rows:
+            keys = [key for key, named in names.items() if named == row[:-1]]
+            n, total = row[-1], sum(parts["sum"][key] for key in keys)
+            stats = {
+                "n": n, "count": n, "sum": float(f"{total:.12g}"), "mean": float(f"{total / n:.12g}"),
+                "min": min(parts["min"][key] for key in keys), "max": max(parts["max"][key] for key in keys),
+            }  # fmt: skip
+            measured_rows.append({**dict(zip(by, row, strict=False)), **stats, "error": 0.0})
+        return measured_rows or ([] if by else [{"n": 0.0, "count": 0.0, "error": 0.0}])
+
+    # -- how they are asked -----------------------------------------------------------------------------------
+
+    def _pipeline(self, window: Window, columns: Mapping[str, Column], where: str | None, names: Sequence[str]) -> str:
+        """The selector and the stages that give the filter's rows, with labels for these columns."""
+        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
+        tree = None
+        if where is not None:
+            known = {name: column.type for name, column in columns.items()}
+            tree = resolve(parse(where), known, source=self.name)
+        used = [*names, *(fields(parse(where)) if where is not None else ())]
+        parsed = any(name != "time" and not columns[name].of_stream for name in used)
+        stage = f"{shape.stage}{NO_ERRORS}" if parsed else ""
+        return f"{self._narrowed(tree, columns)}{stage}{stages(tree, columns)}"
+
+    def _narrowed(self, tree: Any, columns: Mapping[str, Column]) -> str:
+        """The selector, with the equalities of stream labels that the whole filter demands."""
+        parts = tree.parts if isinstance(tree, And) else (tree,)
+        more = [
+            f"{columns[p.field].label}={quoted(p.value)}"
+            for p in parts
+            if isinstance(p, Compare) and p.op == "=" and isinstance(p.value, str) and p.value and p.field != "time"
+            and columns[p.field].of_stream and columns[p.field].label in self._stream_labels
+        ]  # fmt: skip
+        inner = self._selector[1:-1].strip().rstrip(",")
+        return "{" + ", ".join(filter(None, [inner, *more])) + "}"
+
+    @cached_property
+    def _stream_labels(self) -> frozenset[str]:
+        """The labels that are indexed, and so can stand in a selector."""
+        return frozenset(self._get("labels", {"since": "8760h"}).get("data") or ())
+
+    def _shape(self, window: Window) -> Shape:
+        """What the window's lines look like, told by some of them from all over it."""
+        if window not in self._shapes:
+            asking = self._asking("looking", window, {})
+            width = (window.end - window.start) / SLICES
+            entries: list[Entry] = []
+            size = min(self._page, LOOKED_AT // SLICES)
+            for i in range(SLICES if width > _MILLI else 1):
+                low = window.start + width * i
+                high = window.end if width <= _MILLI else low + width
+                if high > low:
+                    entries += self._page_of(asking, self._selector, nanoseconds(low), nanoseconds(high), size, False)
+            self._shapes[window] = shape_of(entries, self._chosen, self._parser, source=self.name)
+        return self._shapes[window]
+
+    def _columns(self, window: Window, names: Sequence[str], where: str | None) -> dict[str, Column]:
+        """The window's columns by name; what is named and was not seen is looked for once.
+
+        Raises `UnknownField` when it is nowhere in the window. A window without lines has any column, empty.
+        """
+        shape = self._shape(window)
+        known = {"time": Column("time", "time", None, LOGS.field("time").type), **shape.columns}
+        known |= {name: column for (w, name), column in self._found.items() if w == window}
+        wanted = [*names, *(fields(parse(where)) if where is not None else ())]
+        for name in dict.fromkeys(n for n in wanted if n not in known):
+            column = Column(name, name, label_of(name), pa.null())
+            if name == "id" or shape.columns:
+                column = Column(name, name, label_of(name), pa.string())
+                query = f'{self._selector}{shape.stage}{NO_ERRORS} | {column.label}!=""'
+                if not self._n(self._asking("looking", window, {}), query, window):
+                    need_fields([name], known, where=self.name)
+            self._found[window, name] = known[name] = column
+        return known
+
+    def _asked_for(self, window: Window, fields: Sequence[str] | None) -> list[str]:
+        own = [name for name in self._shape(window).columns if name not in LOGS.names]
+        if fields is None:
+            return [*LOGS.names, *own, REST]
+        need_fields(fields, {*own, *LOGS.names, *self._columns(window, (), None)}, where=self.name)
+        return list(dict.fromkeys(["time", "seq", "weight", *fields]))
+
+    def _schema(self, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Schema:
+        def typed(name: str) -> pa.Field:
+            if name in LOGS.names:
+                return LOGS.field(name)
+            return pa.field(name, pa.string() if name == REST else columns[name].type)
+
+        return pa.schema([typed(name) for name in names], metadata=LOGS.metadata)
+
+    def _range(self, asking: Asking, query: str, **arguments: str) -> list[Any]:
+        asking.queries.append(query)
+        return self._ask(asking, "query_range", {"query": query, **arguments})
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Any:
+        reply = self._http.send("GET", f"/loki/api/v1/{path}", query=query, headers=self._headers)
+        if not reply.good:
+            raise self._http.refusal(reply)
+        return self._http.json(reply.content)
+
+    def _ask(self, asking: Asking, path: str, query: Mapping[str, str]) -> list[Any]:
+        try:
+            found = self._get(path, query)
+        except BadInput as error:
+            if "maximum" in str(error) and "series" in str(error):
+                raise _TooManySeries(str(error)) from None
+            raise
+        for warning in found.get("warnings") or ():
+            asking.missing.append(f"Loki warns: {str(warning)[:200]}")
+        data = found.get("data") or {}
+        summary = (data.get("stats") or {}).get("summary") or {}
+        asking.cost["server_s"] = asking.cost.get("server_s", 0.0) + float(summary.get("execTime") or 0.0)
+        asking.cost["bytes"] = asking.cost.get("bytes", 0.0) + float(summary.get("totalBytesProcessed") or 0.0)
+        return data.get("result") or []
+
+    @cached_property
+    def _engine(self) -> str:
+        try:
+            version = self._get("status/buildinfo", {}).get("version")
+        except ConnectorError:
+            version = None
+        return f"Loki {version}" if version else "Loki"
+
+    def _asking(self, question: str, window: Window | None, arguments: dict[str, Any]) -> Asking:
+        return Asking(self.name, question, asked(arguments) if arguments else "{}", self._engine, window)
+
+
+class _TooManySeries(Exception):
+    """The server refuses to make so many series of one query."""
+
+
+def _nothing_measured(schema: pa.Schema, *, by: Sequence[str], every: str | None) -> pa.Table:
+    if by or every is not None:
+        return schema.empty_table()
+    zero = {"n": 0.0, "count": 0.0, "error": 0.0}
+    return pa.table([pa.array([zero.get(field.name)], field.type) for field in schema], schema=schema)
+
+
+__all__ = ["LokiLogs", "Settings", "open_source"]
