@@ -31,6 +31,7 @@ _HOME = {
     "mine_templates": "templates",
     "compare_templates": "templates",
     "extract_variable": "templates",
+    "explore": "explore",
     "explain_difference": "difference",
     "explain_source_difference": "difference",
     "Hypothesis": "hypothesis",

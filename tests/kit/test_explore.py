@@ -1,0 +1,129 @@
+"""Logs are looked into with no configuration; every look says what it lacks and how it is asked again."""
+
+import gzip
+
+import pandas as pd
+import pytest
+
+import kit
+from connectors.errors import BadInput
+from connectors.window import Window
+from kit.errors import BadCase
+
+LINES = [
+    "2026-03-01T02:00:00Z INFO request took 12 ms",
+    "2026-03-01T02:00:10Z INFO request took 15 ms",
+    "2026-03-01T02:00:20Z ERROR pool is full, 5 waiting",
+    "2026-03-01T02:00:30Z ERROR pool is full, 9 waiting",
+    "2026-03-01T02:00:40Z INFO <script>alert(1)</script>",
+    "2026-03-01T02:00:50Z INFO request took 900 ms",
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "app.log").write_text("\n".join(LINES[3:]) + "\n")
+    (tmp_path / "web" / "app.log.1").write_text("\n".join(LINES[:3]) + "\n")
+    (tmp_path / "worker.jsonl.gz").write_bytes(
+        gzip.compress(b'{"time":"2026-03-01T02:00:25Z","level":"WARN","message":"retry 3","trace_id":"t1"}\n')
+    )
+    (tmp_path / "picture.bin").write_bytes(b"\x00\x01\x02")
+    return tmp_path
+
+
+@pytest.fixture
+def logs(folder):
+    return kit.explore(folder)
+
+
+def test_a_folder_is_opened_by_looking(logs):
+    assert [s.name for s in logs.sources] == ["web/app.log", "worker.jsonl"]
+    assert logs.window.start == pd.Timestamp("2026-03-01T02:00:00Z")
+    assert any("picture.bin" in said for said in logs.left_out)
+
+
+def test_volume_counts_all_sources(logs):
+    assert logs.volume().table["n"].sum() == 7
+    assert logs.find("pool").volume().headline.startswith("2 lines fit, 02:00:20 to 02:00:3")
+    assert logs.find("nothing_of_this").volume().table["n"].sum() == 0
+
+
+def test_facets_are_of_the_whole_window(logs):
+    table = logs.facets("level").table.set_index("value")
+    assert table.loc["INFO", "n"] == 4
+    assert table["share"].sum() == pytest.approx(1.0)
+    with pytest.raises(BadInput, match="no field 'colour'"):
+        logs.facets("colour")
+
+
+def test_words_patterns_and_their_absence(logs):
+    assert logs.find("pool -9").lines().table["message"].str.contains("5 waiting").all()
+    slow = logs.find(r"/took \d{3} ms/")
+    assert len(slow.lines().table) == 1
+    assert "only lines that came are searched" in " ".join(slow.volume().because)
+
+
+def test_hidden_templates_are_left_out_and_counted(logs):
+    template = next(t for t in logs.templates().table["template"] if "took" in t)
+    hidden = logs.hide(template)
+    assert not hidden.lines().table["message"].str.contains("took").any()
+    assert "3 lines of 1 hidden templates are left out" in hidden.lines().because
+
+
+def test_a_variable_becomes_a_typed_column(logs):
+    template = next(t for t in logs.templates().table["template"] if "took" in t)
+    look = logs.column(template)
+    assert look.table["value"].tolist() == [12.0, 15.0, 900.0]
+    assert "Median 15" in look.headline
+
+
+def test_context_shows_the_neighbours_whatever_the_query_says(logs):
+    look = logs.find("pool").context("2026-03-01T02:00:25Z", around_s=6)
+    assert look.table["message"].tolist() == [
+        "ERROR pool is full, 5 waiting",
+        "retry 3",
+        "ERROR pool is full, 9 waiting",
+    ]
+
+
+def test_an_id_is_followed(logs):
+    assert logs.follow("t1").table["message"].tolist() == ["retry 3"]
+
+
+def test_what_is_new_since_an_earlier_window(logs):
+    before = Window.of("2026-03-01T02:00:00Z", "2026-03-01T02:00:15Z")
+    after = logs.between("2026-03-01T02:00:15Z", "2026-03-01T02:01:00Z")
+    assert set(after.templates(before=before).table["class"]) <= {"new", "gone", "changed", "unchanged"}
+
+
+def test_every_look_can_be_asked_again_by_its_code(logs):
+    look = logs.between("2026-03-01T02:00:15Z", "2026-03-01T02:01:00Z").find("pool").lines(1)
+    again = eval(look.code, {"kit": kit})  # our own text, made a line above
+    assert again.table["message"].tolist() == look.table["message"].tolist()
+
+
+def test_lines_show_as_text(logs):
+    assert "<script>" not in logs.lines()._repr_html_()
+    assert "<script>" not in logs._repr_html_()
+
+
+def test_two_filters_both_hold(logs):
+    both = logs.find("level = 'ERROR' OR level = 'WARN'").find("pool = 1 OR level = 'ERROR'")
+    assert both.line == "(level = 'ERROR' OR level = 'WARN') AND (pool = 1 OR level = 'ERROR')"
+    with pytest.raises(BadInput, match="mixes"):
+        logs.find("level = 'ERROR' OR level = 'WARN'").find("/took/")
+
+
+def test_nothing_that_can_be_read_is_said(tmp_path):
+    with pytest.raises(BadCase, match="There is no"):
+        kit.explore(tmp_path / "none")
+    with pytest.raises(BadCase, match="no log that can be read"):
+        kit.explore(tmp_path)
+
+
+def test_a_case_is_explored_by_its_own_sources():
+    from pathlib import Path
+
+    sample = Path(__file__).parents[2] / "sample_incidents" / "quiet_day"
+    assert "checkout" in {s.name for s in kit.explore(sample).sources}
