@@ -134,6 +134,7 @@ def _actions(changes: Table | Suspects, onset: Moment) -> list[tuple[str, str, d
                 "until": None,
                 "kind": s.kind,
                 "reverts": s.reverts,
+                "derived": s.derived and s.kind != "schema",
             }
             for s in changes.suspects
         ]

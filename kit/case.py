@@ -253,11 +253,25 @@ class Case:
         return questions.metrics(self)
 
     @cached_property
-    def changes(self) -> pd.DataFrame:
+    def reported_changes(self) -> pd.DataFrame:
         """CHANGES of all sources ordered by time, two weeks before the look included (for the base rate)."""
         from kit import questions
 
         return questions.changes(self, history_days=HISTORY_DAYS)
+
+    @cached_property
+    def derived_changes(self) -> list[Any]:
+        """What the data shows to have moved, whether somebody reported it or not."""
+        from kit.derived_questions import derive_changes
+
+        return derive_changes(self)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """CHANGES in order of time: the reported ones, and those derived from the data that nobody reported."""
+        from kit.derived_changes import join_changes
+
+        return join_changes(self.reported_changes, self.derived_changes)
 
     @cached_property
     def commits(self) -> pd.DataFrame:
@@ -366,9 +380,15 @@ class Case:
 
     @property
     def history(self) -> Window | None:
-        """The span over which the change log is known to be complete, before the look; None: unknown."""
-        before = self.changes[self.changes["time"] < self.look.start]
-        return None if before.empty else Window(before["time"].min().to_pydatetime(), self.look.end)
+        """The span over which the change log is known to be complete; None: nothing is reported at all.
+
+        From the first change before the look; without one the look itself, which is short: no change of a kind in it
+        says little of how often there is one.
+        """
+        if self.reported_changes.empty:
+            return None
+        first = self.reported_changes["time"].min().to_pydatetime()
+        return Window(min(first, self.look.start), self.look.end)
 
     @property
     def noted(self) -> list[dict[str, Any]]:

@@ -27,6 +27,8 @@ HALF_LIFE_S = 1800.0
 SLOW_HALF_LIFE_S = 86400.0
 SLOW_KINDS = ("certificate", "disk", "job")
 LOOKBACK_S = 4 * 3600.0
+SYMPTOMS = ("dependency", "traffic_lost")
+"""Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
 EXPECTED = 0.3
 """Where a change so near is expected by chance more often than this, time says nothing."""
 FLOOR = 0.2
@@ -221,6 +223,7 @@ def _plain(row: Mapping[str, Any]) -> Suspect:
         _number(row["fraction"]),
         row["after"],
         tuple(row.get("brings", ())),
+        bool(row["derived"]),
     )
 
 
@@ -268,6 +271,7 @@ def _seen(
         _number(row["fraction"]),
         row["after"],
         tuple(row.get("brings", ())),
+        bool(row["derived"]),
     )
 
 
@@ -289,6 +293,8 @@ def _effect(row: Mapping[str, Any], rows: list[dict[str, Any]], onset: Moment) -
         # of several restarts since, the one next to the onset brought the harm, if any did
         waker = max(wakers, key=lambda r: r["time"])
         return waker["time"], f"woken by {waker['summary']} at {clock(waker['time'])}"
+    if takes == "schedule" and row["kind"] == "job":
+        return row["time"], None  # it acts from its start on; `until` is its end
     if takes in ("schedule", "expiry"):
         if row["until"] is not None:
             return row["until"], f"takes effect on {takes}, at {clock(row['until'])}"
@@ -322,6 +328,10 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     ahead = (onset.earliest - s.effect).total_seconds()
     span = max((onset.latest - s.effect).total_seconds(), CLOSE_S + onset.width_s)
     why = [told_when(s, onset)]
+    if s.derived and s.kind in SYMPTOMS:
+        return replace(s, because=(*why, "seen in the data: a symptom, no change of state", *s.because))
+    if s.derived:
+        why.append("nobody reported it: the data shows it")
     p = _coincidence(s, everyone, onset, history, span)
     half_life = SLOW_HALF_LIFE_S if s.kind in SLOW_KINDS else HALF_LIFE_S
     time = 1.0 if ahead <= CLOSE_S else 0.5 ** ((ahead - CLOSE_S) / half_life)

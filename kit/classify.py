@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
          needs=("errors_up|latency_up", "dependency_slow"), spoils=("traffic_up", "database_slower"),
          helps=("latency_fixed", "cut_at_dependency"),
          says="a dependency answers late and its callers wait",
-         action="shed its load: time it out sooner, break the circuit, serve without it"),
+         action="cap the wait on {dependency}: time it out sooner, break the circuit, serve without it"),
     Rule("pool_starved",
          needs=("latency_up|errors_up", "pool_full|pool_says"), spoils=("traffic_up", "attempts_up"),
          helps=("database_slow", "pool_waits", "traffic_steady"),
@@ -233,7 +233,7 @@ def classify(
         rule.name,
         tuple(dict.fromkeys(because)),
         tuple(dict.fromkeys(against)),
-        rule.action,
+        rule.action.replace("{dependency}", _dependency(cut, path)),
         _rivals(usable, by_name, rule.name),
         signs,
         rule.says,
@@ -276,6 +276,16 @@ def _rivals(rules: Sequence[Rule], signs: dict[str, Sign], winner: str | None) -
         why = "; ".join([*(f"lacks: {t}" for t in lacks), *(f"against: {t}" for t in spoiled)]) or "fits as well"
         found[rule.name] = why
     return tuple(found.items())
+
+
+def _dependency(cut: Any, path: pd.DataFrame | None) -> str:
+    """How is the callee at the cut spoken of: by its kind where that says more than a name?"""
+    callee = str(getattr(cut, "between", None) or "").rpartition("→")[2].strip()
+    if path is not None and callee:
+        kinds = dict(zip(path["callee"], path["kind"], strict=True))
+        if kinds.get(callee) == "third_party":
+            return f"the third party ({callee})"
+    return callee or "the dependency"
 
 
 def _beyond_harm(rule: Rule, signs: dict[str, Sign]) -> bool:

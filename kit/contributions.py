@@ -21,6 +21,8 @@ def contribution(result: Any) -> tuple[str, Values]:
     if noun not in STEPS:
         raise BadCase(f"A {noun} is shown, not recorded: these are recorded: {', '.join(STEPS)}.")
     step, values = STEPS[noun]
+    if getattr(result, "second", False):
+        step = "06"  # the second ranking of the suspects belongs to where they are tested
     return step, values(result)
 
 
@@ -59,6 +61,8 @@ def _suspects(suspects: Any) -> Values:
         for s in suspects.ranked
     ]  # fmt: skip
     responses = [{"ref": s.ref or s.id, "summary": s.summary, "time": iso(s.time)} for s in suspects.responses]
+    if suspects.second:
+        return {"episodes": [{"suspects_again": ranked}]}
     return {"episodes": [{"suspects": ranked, "responses": responses, "enough_to_act": suspects.enough_to_act}]}
 
 

@@ -99,6 +99,7 @@ class Findings:
                     merged[key] = _merged(merged[key], value, by_index=key == "episodes")
         if merged["verdict"] != "incident":
             merged["episodes"] = []
+        merged["episodes"] = [_without_ruled_out(e, merged["hypotheses"]) for e in merged["episodes"]]
         return merged
 
     def rests_on(self) -> dict[str, list[str]]:
@@ -263,6 +264,25 @@ def _alternatives(value: Any) -> list[str]:
 
 def _text(values: Iterable[Any]) -> str:
     return ", ".join(str(v) for v in values)
+
+
+def _without_ruled_out(episode: dict[str, Any], hypotheses: list[Any]) -> dict[str, Any]:
+    """The episode with the last ranking of its suspects, without those that a check has ruled out since.
+
+    A change is ruled out when each hypothesis that names it was refuted.
+    """
+    suspects = episode.get("suspects_again", episode.get("suspects"))
+    if suspects is None:
+        return episode
+    states: dict[str, set[str]] = {}
+    for h in hypotheses:
+        states.setdefault(str(h.get("ref")), set()).add(str(h.get("state")))
+    ruled_out = {ref for ref, seen in states.items() if seen == {"refuted"}}
+    left = [s for s in suspects if s.get("ref") not in ruled_out and s.get("id") not in ruled_out]
+    ranked = [{**s, "rank": n} for n, s in enumerate(left, 1)]
+    gone = [s for s in suspects if s not in left]
+    rest = {k: v for k, v in episode.items() if k != "suspects_again"}
+    return {**rest, "suspects": ranked, **({"ruled_out": gone} if gone else {})}
 
 
 def _merged(old: Any, new: Any, *, by_index: bool = False) -> Any:

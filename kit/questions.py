@@ -43,6 +43,11 @@ def field_names(case: Case, source: Recorded) -> frozenset[str]:
     return frozenset() if answer is None else frozenset(answer.table.column("name").to_pylist())
 
 
+def has_statements(case: Case, name: str) -> bool:
+    """Does this log name database statements?"""
+    return "db.query.summary" in field_names(case, case.source(name))
+
+
 def metrics(case: Case) -> pd.DataFrame:
     """METRICS of all sources over the look, as `signals.toml` reads them; empty when there are none."""
     signals = tuple(case.catalog.signals)

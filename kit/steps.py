@@ -99,10 +99,14 @@ def rank_suspects_again(case: Case) -> Suspects:
 
 
 def _contents(case: Case) -> dict[str, str]:
-    """What each reported change holds, in the words of the commit that has its ref; by the change's id."""
+    """What each reported change holds, by its id: the words of the commit that has its ref, and what the data shows."""
+    from kit.derived_changes import contents_of
+
     by_ref = {str(row.ref): str(row.summary) for row in case.commits.itertuples(index=False) if row.ref}
     rows = case.changes[["id", "ref"]].itertuples(index=False)
-    return {str(row.id): by_ref[str(row.ref)] for row in rows if str(row.ref) in by_ref}
+    told = {str(row.id): by_ref[str(row.ref)] for row in rows if str(row.ref) in by_ref}
+    shown = contents_of(case.reported_changes, case.derived_changes)
+    return {name: f"{told.get(name, '')} {shown.get(name, '')}".strip() for name in {**told, **shown}}
 
 
 def read_board(case: Case) -> SignalBoard:

@@ -17,7 +17,8 @@ class Suspect:
     """One change as seen from the onset.
 
     `relation`: before, within_uncertainty, after (a response or consequence). `effect`: when it took effect (None:
-    not yet, or not known). `p_coincidence`: chance of a change like it so near to the onset; NaN: base rate unknown.
+    not yet, or not known). `derived`: nobody reported it, the data shows it.
+    `p_coincidence`: chance of a change like it so near to the onset; NaN: base rate unknown.
     `by_time`: time alone makes it stand out. `rank` None: listed, not suspected. `score` 0–1 orders them, no
     probability.
     """
@@ -41,6 +42,7 @@ class Suspect:
     fraction: float
     after: str | None = None
     brings: tuple[str, ...] = ()
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Suspects(Result):
             "scope",
             "by_time",
             "reverted_by",
+            "derived",
         ]
         rows = [{n: getattr(s, n) for n in names} | {"because": "; ".join(s.because)} for s in self.suspects]
         frame = pd.DataFrame(rows, columns=names)

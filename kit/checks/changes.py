@@ -8,7 +8,7 @@ is not over is no data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,20 @@ class Change:
     reverts: str
     before: str
     after: str
+    derived: bool = False
+    expires: bool = False
+
+    @property
+    def is_action(self) -> bool:
+        """Did somebody do this? Not what the data merely shows to have moved, unless only people can (a statement)."""
+        if self.kind == "certificate":
+            return not self.expires
+        return self.kind in ACTIONS and (not self.derived or self.kind == "schema")
+
+    @property
+    def passes(self) -> bool:
+        """Does it end by itself?"""
+        return self.kind in PASSING or (self.kind == "dependency" and self.until is not None)
 
 
 @check(about=["change"], claim="onset within its lag")
@@ -192,13 +206,14 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
     undone = [r for r in reversals(facts, change) if r.time <= over]
     if undone:
         return Outcome(FAILED, f"{change} had been undone by {_name(undone[0])} before it recovered.", {}, ids)
-    if row.kind in PASSING:
+    if row.passes:
         if row.until is None:
             return no_data(f"When {change} ended is not recorded.", evidence=ids)
         if row.until <= over:
             return Outcome(FAILED, f"{change} had ended before it recovered.", {}, ids)
     between = _actions(facts, Window(windows.onset.earliest, over + timedelta(microseconds=1)), but=row)
-    undoing = [group for group in between if any(r.reverts for r in group)]
+    expired = [r for r in change_rows(facts.changes()) if r.expires]
+    undoing = [g for g in between if any(r.reverts or any(undoes(r, e) for e in expired) for r in g)]
     if between and not undoing:
         return no_data(f"{_name(between[-1][0])} may have ended it without undoing {change}.", evidence=ids)
     how = f"when {_name(undoing[-1][0])} undid something else" if undoing else "by itself"
@@ -271,13 +286,17 @@ def reversals(facts: Facts, change: str) -> tuple[Change, ...]:
     if isinstance(found, Outcome):
         return ()
     row, _ = found
-    names = {n for n in (row.id, row.ref) if n}
-    undoing = []
-    for other in change_rows(facts.changes()):
-        back = bool(row.before) and other.after == row.before and (other.kind, other.service) == (row.kind, row.service)
-        if other.time > row.time and other.id != row.id and (other.reverts in names or back):
-            undoing.append(other)
-    return tuple(undoing)
+    return tuple(other for other in change_rows(facts.changes()) if undoes(other, row))
+
+
+def undoes(other: Change, row: Change) -> bool:
+    """Does the later change undo this one: because it says so, by going back, or by renewing what had run out?"""
+    if other.time <= row.time or other.id == row.id:
+        return False
+    alike = (other.kind, other.service) == (row.kind, row.service)
+    back = bool(row.before) and other.after == row.before and alike
+    renewed = row.expires and not other.expires and alike
+    return other.reverts in {n for n in (row.id, row.ref) if n} or back or renewed
 
 
 def change_rows(table: Table | None) -> tuple[Change, ...]:
@@ -299,14 +318,14 @@ def _row(record: dict[Any, Any]) -> Change:
     ended = None if until is None or pd.isna(until) else pd.Timestamp(until).to_pydatetime()
     return Change(
         text("id"), text("ref"), text("kind"), text("service"), text("summary"), time, ended, None,
-        text("reverts"), text("before"), text("after"),
+        text("reverts"), text("before"), text("after"), text("derived") == "True", text("takes_effect") == "expiry",
     )  # fmt: skip
 
 
 def _with_effect(row: Change, record: dict[Any, Any], rows: Sequence[Change]) -> Change:
     at = str(record.get("takes_effect") or "now")
     # a deploy rolls out over its time; what passes acts from its start to its end
-    effect: Instant | None = Instant(row.time, row.time if row.kind in PASSING else (row.until or row.time))
+    effect: Instant | None = Instant(row.time, row.time if row.passes else (row.until or row.time))
     if at == "restart":
         starts = [
             r
@@ -314,10 +333,7 @@ def _with_effect(row: Change, record: dict[Any, Any], rows: Sequence[Change]) ->
             if r.kind in ("restart", "deploy") and r.service == row.service and r.time >= row.time and r.id != row.id
         ]
         effect = Instant(starts[0].time, starts[0].until or starts[0].time) if starts else None
-    return Change(
-        row.id, row.ref, row.kind, row.service, row.summary, row.time, row.until, effect,
-        row.reverts, row.before, row.after,
-    )  # fmt: skip
+    return replace(row, effect=effect)
 
 
 def _change(facts: Facts, ref: str) -> tuple[Change, tuple[str, ...]] | Outcome:
@@ -382,7 +398,7 @@ def _actions(facts: Facts, span: Window, *, but: Change) -> list[list[Change]]:
     """Actions in the span, those within two seconds or of one name as one; without `but` and what shares its name."""
     groups: list[list[Change]] = []
     for other in change_rows(facts.changes()):
-        if other.kind not in ACTIONS or not span.contains(other.time) or other.id == but.id:
+        if not other.is_action or not span.contains(other.time) or other.id == but.id:
             continue
         if _same(other, but):
             continue

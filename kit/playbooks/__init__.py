@@ -19,7 +19,7 @@ from kit.checks.registry import find_check, validate
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
 _KEYS = {
     "name", "failure", "title", "through", "action", "triggers", "lag_s", "rivals", "restart_cures", "removes",
-    "question", "look_at", "prediction", "link", "lever", "statement", "callers",
+    "question", "look_at", "prediction", "link", "lever", "statement", "callers", "role",
 }  # fmt: skip
 _PREDICTION_KEYS = {"text", "kind", "check", "arguments", "control", "when", "bound", "unbound"}
 _LINK_KEYS = {"from", "to", "text", "prediction"}
@@ -48,7 +48,8 @@ class Playbook:
 
     `triggers` are the kinds of change that can begin it, `lag_s` how long after such a change it may show, `rivals` the
     playbooks that explain the same signals otherwise, `removes` what would remove the class. `callers`: a change of
-    whoever calls the failing place can begin it, too, by what it sends.
+    whoever calls the failing place can begin it, too, by what it sends. `role`: what the class itself is in the chain,
+    where a change that began it is the trigger.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Playbook:
     rivals: tuple[str, ...] = ()
     restart_cures: bool = False
     callers: bool = False
+    role: str = "trigger"
     removes: tuple[str, ...] = ()
     question: str = ""
     look_at: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ def read_playbook(text: str, *, where: str) -> Playbook:
         rivals=tuple(record.get("rivals", ())),
         restart_cures=bool(record.get("restart_cures", False)),
         callers=bool(record.get("callers", False)),
+        role=record.get("role", "trigger"),
         removes=tuple(record.get("removes", ())),
         question=record.get("question", ""),
         look_at=tuple(record.get("look_at", ())),

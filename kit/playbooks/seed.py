@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from kit.checks.changes import PASSING, Change
+from kit.checks.changes import Change, undoes
 from kit.checks.facts import Facts
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
 from kit.playbooks import PLACEHOLDER, Playbook, common_playbook, load_playbooks
@@ -77,7 +77,7 @@ def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Cha
         if row is None or str(record.get("relation", "before")) == "after" or row.time > onset.latest:
             continue
         reach = 86400.0 if row.kind in SLOW_KINDS else NEAR_S
-        ended = row.until if row.kind in PASSING and row.until else row.time
+        ended = row.until if row.passes and row.until else row.time
         if (onset.earliest - max(row.time, ended)).total_seconds() <= reach and row not in rows:
             rows.append(row)
     return tuple(rows)
@@ -129,8 +129,9 @@ def _of_change(book: Playbook | None, row: Change, situation: Situation) -> Hypo
     common = common_playbook("change")
     through = f" through {_say(book.through, words)}" if book is not None and book.through else ""
     name = words["change.ref"]
+    actor = f"{row.summary}: it" if row.derived else name
     return Hypothesis(
-        statement=f"{name} caused {words.get('symptom_words', FALLBACK['symptom_words'])}{through}",
+        statement=f"{actor} caused {words.get('symptom_words', FALLBACK['symptom_words'])}{through}",
         change=words["change.id"],
         predictions=(
             *_predictions(common.predictions, words),
@@ -147,12 +148,13 @@ def _of_class(book: Playbook, situation: Situation, *, unrecorded: bool = False)
     """The class on its own, with no change named: a rival, or all there is when no change came before."""
     words = {**situation.words, "lag_s": book.lag_s, "lag_words": _lag(book.lag_s)}
     says = book.statement or f"{book.title}: {book.through}"
-    says += "; no recorded change began it" if unrecorded else ""
+    says += "; no recorded change began it" if unrecorded and book.role == "trigger" else ""
     return Hypothesis(
         statement=_say(says, words),
         predictions=_predictions(book.predictions, words),
         mechanism=_mechanism(book, words),
         failure=book.failure,
+        role=book.role,  # type: ignore[arg-type]
         restart_cures=book.restart_cures,
         id=slug(book.name),
     )
@@ -273,12 +275,7 @@ def _added(h: Hypothesis, predictions: Sequence[Prediction]) -> Hypothesis:
 
 
 def _reversal(row: Change, situation: Situation) -> Change | None:
-    names = {n for n in (row.id, row.ref) if n}
-    for other in situation.changes:
-        back = bool(row.before) and other.after == row.before and (other.kind, other.service) == (row.kind, row.service)
-        if other.time > row.time and other.id != row.id and (other.reverts in names or back):
-            return other
-    return None
+    return next((other for other in situation.changes if undoes(other, row)), None)
 
 
 def _handle(row: Change, situation: Situation) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import ConnectorError
-from kit.checks.changes import ACTIONS, Change, change_rows
+from kit.checks.changes import Change, change_rows
 from kit.checks.facts import Facts, service_of, tracks
+from kit.derived.statements import scanned_tables
 from kit.errors import KitError
 from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grown_value, standing_out, values_seen
 from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
@@ -102,6 +103,8 @@ def _stand_outs(facts: Facts, words: Mapping[str, Any], log: str) -> dict[str, A
     logs = tuple(dict.fromkeys((ill, log)))
     if callee is not None:
         found["statement"] = grown_value(facts, callee, "db.query.summary")
+        table = _scanned(facts, callee)
+        found["scanned_words"] = f" ({table} are read without an index)" if table else None
     place = standing_out(facts, logs, LOCATION_FIELDS, where=failed)
     if place is not None:
         found |= dict(zip(("location_log", "location_field", "location"), place, strict=True))
@@ -113,6 +116,13 @@ def _stand_outs(facts: Facts, words: Mapping[str, Any], log: str) -> dict[str, A
         if failed is not None and len(versions) > 1:
             return found | {"split_log": name, "versions": versions}
     return found
+
+
+def _scanned(facts: Facts, callee: str) -> str | None:
+    """Which table do the plans in the database's log read row by row far more often than before? None: not said."""
+    plan = grown_value(facts, callee, "postgresql.plan", where="has(postgresql.plan, 'Seq Scan')")
+    tables = scanned_tables([plan]) if plan is not None else ()
+    return tables[0] if tables else None
 
 
 def _attempts(facts: Facts, log: str) -> str | None:
@@ -262,7 +272,9 @@ def _reach(edges: Sequence[Mapping[str, Any]], service: str, callee: str | None,
     if not edges:
         return None
     reach = {service, *([callee] if callee else [])}
-    while more := {e["callee"] for e in edges if e["caller"] in reach} - reach:
+    # who takes work from a queue later does not act on who put it there
+    waited_for = [e for e in edges if e.get("mode") != "async"]
+    while more := {e["callee"] for e in waited_for if e["caller"] in reach} - reach:
         reach |= more
     beside = reach if callers else {callee or service}
     return sorted(reach | {e["caller"] for e in edges if e["callee"] in beside})
@@ -272,7 +284,7 @@ def _remedies(changes: Sequence[Change], facts: Facts) -> dict[str, Any]:
     """What was tried during the harm, by id: the first scale-out, and the last action of any kind before it ended."""
     windows = facts.windows
     end = windows.recovered.latest if windows.recovered else windows.incident.end
-    actions = [r for r in changes if r.kind in ACTIONS and windows.onset.latest < r.time <= end]
+    actions = [r for r in changes if r.is_action and windows.onset.latest < r.time <= end]
     scaled = next((r for r in actions if r.kind == "scale" and not r.reverts), None)
     tried = {"scale.id": scaled.id} if scaled is not None else {}
     return {**tried, "remedy.id": actions[-1].id} if actions else tried

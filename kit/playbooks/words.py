@@ -85,6 +85,7 @@ FALLBACK: Mapping[str, str] = {
     "service_latency": "its latency",
     "symptom": "the symptom",
     "change_or_traffic": "traffic",
+    "scanned_words": "",
 }
 """How a sentence speaks of what is not known."""
 

@@ -22,12 +22,8 @@ def told(rows):
 
 
 NOT_YET = {
-    "certificate_expiry": "an expiry that no change log holds is not put up as a state change yet",
     "flag_for_some": "the action is named by the class of failure: roll back, not: switch the flag off",
-    "pool_starved_by_slow_query_without_changes": "a DROP INDEX in the database's log is not read as a change yet",
     "pool_starved_by_slow_query_without_metrics": "a line that says the pool was full is no evidence of that link yet",
-    "retry_storm": "a sustaining loop is not told apart from its trigger yet",
-    "slow_dependency_cpu_decoy": "a harmless flag is still named as first suspect by time; another action is proposed",
 }
 """What the walk still gets wrong, and why; an entry that comes out right fails, so that it is taken out."""
 

@@ -283,7 +283,8 @@ def test_a_change_of_a_caller_counts_only_where_callers_matter() -> None:
         )
 
     assert touched("slow_dependency") == ["checkout", "postgres"]
-    assert touched("retry_storm") == ["checkout", "nginx", "postgres"]
+    assert touched("retry_storm") == ["checkout", "postgres"]
+    assert touched("overload") == ["checkout", "nginx", "postgres"]
 
 
 def test_the_version_in_the_logs_that_a_deploy_brought_is_compared_with_the_other() -> None:
