@@ -47,9 +47,18 @@ class _Page:
 
 
 def build_page(
-    folder: Path, *, title: str, zone: str, notebooks: Sequence[Path], band: str | None = UNREDACTED_BAND
+    folder: Path,
+    *,
+    title: str,
+    zone: str,
+    notebooks: Sequence[Path],
+    band: str | None = UNREDACTED_BAND,
+    notes: Sequence[str] = (),
 ) -> str:
-    """The whole page as text, from a walked case folder: its findings, its evidence index, its executed notebooks."""
+    """The whole page as text, from a walked case folder: its findings, its evidence index, its executed notebooks.
+
+    `band` stands above everything, `notes` say what redaction did.
+    """
     answers = Answers(folder)
     findings = Findings(folder)
     merged = findings.merge()
@@ -70,7 +79,7 @@ def build_page(
         + f'<header class="top"><h1>{escaped(summary.title)}</h1><p class="meta">{meta}</p></header>'
         + f'<main><div class="first">{first}</div>'
         + f'<nav class="toc" aria-label="Contents"><ol>{toc}<li><a href="#evidence">Evidence</a></li></ol></nav>'
-        + f'<div id="walk">{walk}</div>{evidence}</main>'
+        + f'<div id="walk">{walk}</div>{evidence}{_redaction(notes)}</main>'
         + "<footer>Each number on this page rests on recorded answers; the table above says which query, when and how "
         "many rows. Times are absolute. Checked with <code>incident-kit verify</code>.</footer>"
     )
@@ -78,9 +87,7 @@ def build_page(
 
 
 def _document(title: str, body: str, figures: Sequence[str]) -> str:
-    from plotly.offline import get_plotlyjs
-
-    scripts = [get_plotlyjs().replace("</script", "<\\/script"), (_HERE / "page.js").read_text()] if figures else []
+    scripts = inlined_scripts() if figures else ()
     hashes = " ".join(f"'sha256-{_b64(s)}'" for s in scripts) or "'none'"
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -98,6 +105,13 @@ def _document(title: str, body: str, figures: Sequence[str]) -> str:
         f'<title>{escaped(title)}</title><link rel="icon" href="data:,">'
         f"<style>{(_HERE / 'page.css').read_text()}</style></head><body>{body}{data}{code}</body></html>\n"
     )
+
+
+def inlined_scripts() -> tuple[str, ...]:
+    """The two scripts of a page, to the byte: the library that draws, and what calls it."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs().replace("</script", "<\\/script"), (_HERE / "page.js").read_text()
 
 
 def _first_screen(page: _Page, summary: Summary, rests_on: Mapping[str, Sequence[str]]) -> str:
@@ -215,6 +229,14 @@ def _evidence(entries: Sequence[Entry]) -> str:
         "<th scope=col>id</th><th scope=col>source, question</th><th scope=col>window (UTC)</th><th scope=col>rows</th>"
         f"<th scope=col>how it was asked</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _redaction(notes: Sequence[str]) -> str:
+    """What redaction did, said at the end of the page; nothing where nothing was redacted."""
+    if not notes:
+        return ""
+    items = "".join(f"<li>{escaped(note)}</li>" for note in notes)
+    return f'<section aria-labelledby="redaction"><h2 id="redaction">Redaction</h2><ul>{items}</ul></section>'
 
 
 def _review(folder: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.case import working_copy
-from kit.export.html import export_html
+from kit.export.export import export_unredacted
 from kit.walk import run_through_kernel
 from tests.incidents.walking import SAMPLES
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 def page(request, tmp_path_factory) -> Path:
     folder = working_copy(SAMPLES / request.param, tmp_path_factory.mktemp("page") / request.param)
     run_through_kernel("..", out=folder / "notebooks")
-    return export_html(folder)
+    return export_unredacted(folder).path
 
 
 @pytest.fixture

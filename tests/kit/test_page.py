@@ -15,7 +15,7 @@ from connectors.schema import conform
 from connectors.tables import Tables
 from connectors.window import Window
 from kit.errors import BadCase, StaleFindings
-from kit.export.html import export_html
+from kit.export.export import export_unredacted
 from kit.findings import Findings
 from kit.plots import incident_strip
 
@@ -86,7 +86,7 @@ def walked_case(folder):
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "case"
     evidence = walked_case(folder)
-    path = export_html(folder)
+    path = export_unredacted(folder).path
     return path, path.read_text(), evidence
 
 
@@ -138,19 +138,19 @@ def test_a_page_is_not_written_from_stale_findings(tmp_path):
     evidence = walked_case(tmp_path / "case")
     Findings(tmp_path / "case").write("00", "Symptom", {"verdict": "healthy"}, rests_on=[evidence])
     with pytest.raises(StaleFindings, match="notebook 06"):
-        export_html(tmp_path / "case")
+        export_unredacted(tmp_path / "case")
 
 
 def test_a_case_that_was_not_walked_says_what_to_do(tmp_path):
     (tmp_path / "incident.toml").write_text(INCIDENT)
     with pytest.raises(BadCase, match="has not been walked yet"):
-        export_html(tmp_path)
+        export_unredacted(tmp_path)
 
 
 def test_the_name_must_tell_that_it_is_not_redacted(tmp_path):
     walked_case(tmp_path / "case")
     with pytest.raises(BadCase, match=r"must end in .unredacted.html"):
-        export_html(tmp_path / "case", out=tmp_path / "page.html")
+        export_unredacted(tmp_path / "case", out=tmp_path / "page.html")
 
 
 def test_a_review_lapses_when_the_evidence_changes(tmp_path):
@@ -158,4 +158,4 @@ def test_a_review_lapses_when_the_evidence_changes(tmp_path):
     incident = tmp_path / "case" / "incident.toml"
     review = '\n[review]\nstate = "reviewed"\nby_role = "on-call"\ndate = 2026-03-02\nevidence_hash = "other"\n'
     incident.write_text(INCIDENT + review)
-    assert "a review has lapsed" in export_html(tmp_path / "case").read_text()
+    assert "a review has lapsed" in export_unredacted(tmp_path / "case").path.read_text()

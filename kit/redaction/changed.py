@@ -1,0 +1,81 @@
+"""What did redaction change in the findings? Both runs side by side, the first one with the same pseudonyms put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.redaction.redactor import Redactor
+from kit.redaction.structures import redact_value
+
+_LONGEST = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One finding that came out otherwise on the redacted answers; both values are redacted."""
+
+    key: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} before, {self.after} after redaction"
+
+
+def compare_findings(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, redactor: Redactor, evidence: Mapping[str, str]
+) -> tuple[Change, ...]:
+    """Which findings differ between the walk as it was and the walk on the redacted answers?
+
+    `evidence` gives for the id of each answer that of the same answer redacted. A pseudonym in place of a value is no
+    difference: `before` is redacted first.
+    """
+    expected = _renamed(redact_value(dict(before), redactor), evidence)
+    rows = dict(_leaves("", expected))
+    found = dict(_leaves("", dict(after)))
+    return tuple(
+        Change(key, _short(rows.get(key, "nothing")), _short(found.get(key, "nothing")))
+        for key in sorted({*rows, *found})
+        if rows.get(key) != found.get(key) and not _same_number(rows.get(key), found.get(key))
+    )
+
+
+def _renamed(value: Any, evidence: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return evidence.get(value, value)
+    if isinstance(value, dict):
+        return {k: _renamed(v, evidence) for k, v in value.items()}
+    if isinstance(value, list):
+        renamed = [_renamed(v, evidence) for v in value]
+        return (
+            sorted(renamed) if renamed and all(isinstance(v, str) and v.startswith("ev_") for v in renamed) else renamed
+        )
+    return value
+
+
+def _leaves(where: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{where}.{key}" if where else str(key), inner)
+    elif isinstance(value, list):
+        if value and all(isinstance(v, str) and v.startswith("ev_") for v in value):
+            value = sorted(value)
+        for index, inner in enumerate(value):
+            yield from _leaves(f"{where}[{index}]", inner)
+    else:
+        yield where, value
+
+
+def _same_number(before: Any, after: Any) -> bool:
+    if isinstance(before, bool) or isinstance(after, bool):
+        return False
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return abs(before - after) <= 1e-9 * max(abs(before), abs(after))
+    return False
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
