@@ -28,7 +28,7 @@ COLUMNS = (
 class Origin:
     """One number or sentence, and one recorded answer that it rests on.
 
-    `said` is where it stands: `07/impact.failed.value` of the findings, or a chart's title. `asked` is when the source
+    `said` is where it stands: `07/Impact impact.failed.value` of the findings, or a chart. `asked` is when the source
     was asked, in UTC; None where the index does not say.
     """
 
@@ -82,8 +82,15 @@ class Provenance(Result):
         return Provenance(tuple(kept), self.because)
 
     def to_lines(self) -> bytes:
-        """The register as JSON lines, one a row."""
-        return b"".join(orjson.dumps(o.to_dict(), default=str) + b"\n" for o in self.origins)
+        """The register as JSON lines, one a value: where it stands, and the ids of the answers it rests on.
+
+        Query, source, time, window and rows of each id stand in `evidence.jsonl`.
+        """
+        found: dict[str, tuple[Any, list[str]]] = {}
+        for origin in self.origins:
+            found.setdefault(origin.said, (origin.value, []))[1].append(origin.entry.evidence)
+        lines = [{"said": said, "value": value, "rests_on": ids} for said, (value, ids) in found.items()]
+        return b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines)
 
 
 def register(folder: Path) -> Provenance:
@@ -112,11 +119,12 @@ def _values(folder: Path) -> Iterator[tuple[str, Any, list[str]]]:
 
     findings = Findings(folder)
     for part in findings.parts():
-        for result in (findings.part(part) or {"results": {}})["results"].values():
+        for noun, result in (findings.part(part) or {"results": {}})["results"].items():
             for said, value in leaves(result["values"]):
-                yield f"{part}/{said}", value, list(result["rests_on"])
-    for notebook, chart in charts(folder):
-        yield f"{notebook}, chart", str(chart.get("title", "")), [str(i) for i in chart.get("evidence", [])]
+                yield f"{part}/{noun} {said}", value, list(result["rests_on"])
+    for number, (notebook, chart) in enumerate(charts(folder), start=1):
+        cited = [str(i) for i in chart.get("evidence", [])]
+        yield f"{notebook}, chart {number}", str(chart.get("title", "")), cited
 
 
 def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

@@ -39,6 +39,8 @@ class Verification(Result):
     evidence: str = ""
     answers: int = 0
     numbers: int = 0
+    charts: int = 0
+    outputs: int = 0
     made_with: str = ""
     checked_with: str = ""
     fences: str = ""
@@ -58,7 +60,8 @@ class Verification(Result):
             return f"{self.name} is whole, but {len(self.differences)} things are not the same when it is walked again."
         return (
             f"{self.name} verifies: {self.answers} recorded answers are whole, and {self.numbers} numbers of its "
-            "findings, every output of its notebooks and its page are the same when it is walked again."
+            f"findings, {self.outputs} outputs of its notebooks ({self.charts} charts) and its page are the same when it "
+            "is walked again."
         )
 
     @property
@@ -113,7 +116,8 @@ def verify_bundle(bundle: Path, *, signers: Path | None = None) -> Verification:
         notes = [f"{label}: {info[label]}" for label in ("Rows", "Withheld", "Redaction-Profile") if label in info]
         return Verification(
             **common, faults=again.faults, differences=again.differences, notes=(*again.notes, *notes),
-            answers=again.answers, numbers=again.numbers, fences=again.fences,
+            answers=again.answers, numbers=again.numbers, charts=again.charts, outputs=again.outputs,
+            fences=again.fences,
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def main(work: Path) -> None:
 def _report(exported: Path, case: Path) -> dict[str, Any]:
     from connectors.load import Answers
     from kit.findings import Findings
+    from kit.plots.chart import PLOTLY_MIME
 
     answers = Answers(exported)
     faults = answers.check()
@@ -32,24 +33,28 @@ def _report(exported: Path, case: Path) -> dict[str, Any]:
         faults += [f"The finding {key} rests on {i}, which is not recorded." for i in ids if i not in known]
     differences: list[Any] = []
     notes: list[str] = []
+    outputs: dict[tuple[str, int], Mapping[str, Any]] = {}
     if not faults:
-        differences, notes = _compared(exported, case)
+        differences, notes = _compared(exported, case, outputs)
     return {
         "answers": len(answers),
         "faults": faults,
         "differences": [d.to_dict() for d in differences],
         "notes": notes,
         "numbers": _numbers(exported),
+        "charts": sum(PLOTLY_MIME in shown for shown in outputs.values()),
+        "outputs": len(outputs),
     }
 
 
-def _compared(exported: Path, case: Path) -> tuple[list[Any], list[str]]:
+def _compared(
+    exported: Path, case: Path, outputs: dict[tuple[str, int], Mapping[str, Any]]
+) -> tuple[list[Any], list[str]]:
     from kit.rerun.cells import compare_notebooks
     from kit.rerun.differences import Difference
     from kit.rerun.page import compare_page
     from kit.walk import run_in_process, shipped_notebooks
 
-    outputs: dict[tuple[str, int], Mapping[str, Any]] = {}
     try:
         run_in_process(case, show=lambda notebook, cell, shown: outputs.__setitem__((notebook, cell), _plain(shown)))
     except Exception as error:

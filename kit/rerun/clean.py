@@ -29,6 +29,8 @@ class Rerun:
 
     answers: int
     numbers: int
+    charts: int
+    outputs: int
     faults: tuple[str, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
@@ -58,6 +60,8 @@ def walk_again(payload: Path) -> Rerun:
     return Rerun(
         answers=found["answers"],
         numbers=found["numbers"],
+        charts=found["charts"],
+        outputs=found["outputs"],
         faults=tuple(found["faults"]),
         differences=tuple(Difference(**d) for d in found["differences"]),
         notes=(*found["notes"], *unknown),
