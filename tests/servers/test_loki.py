@@ -36,7 +36,14 @@ def streams_of(table, job: str) -> list[dict]:
         line = {name: value for name, value in row.items() if value is not None and name not in ("seq", "weight")}
         streams.setdefault(labels, []).append([at, orjson.dumps(line).decode()])
     return [
-        {"stream": {"job": job, "service_name": service, "host": host}, "values": values}
+        {
+            "stream": {
+                "job": job,
+                **({"service_name": service} if service else {}),
+                **({"host": host} if host else {}),
+            },
+            "values": values,
+        }
         for (service, host), values in streams.items()
     ]
 
