@@ -9,23 +9,28 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-PRIORITY = -5
+PRIORITY, SHARES = -5, 20_480
 
 
 class Group:
-    """A control group (version 1) that limits memory, disk reads or CPU of the processes in it."""
+    """A control group (version 1) that limits memory, disk reads or CPU of the processes in it.
 
-    def __init__(self, name: str):
+    Each group has twenty times the weight of the sessions outside: a kernel that groups processes by session does not
+    heed priorities across sessions.
+    """
+
+    def __init__(self, name: str, controllers: tuple[str, ...] = ("memory", "blkio", "cpu")):
         self.folders: dict[str, Path] = {}
         for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            for controller in ("memory", "blkio", "cpu"):
-                if controller in controllers.split(","):
+            _, mounted, path = line.split(":", 2)
+            for controller in controllers:
+                if controller in mounted.split(","):
                     self.folders[controller] = Path(f"/sys/fs/cgroup/{controller}{path}") / f"shoplab-{name}"
 
     def make(self) -> Group:
         for folder in self.folders.values():
             folder.mkdir(exist_ok=True)
+        (self.folders["cpu"] / "cpu.shares").write_text(str(SHARES))
         return self
 
     def limit(self, *, memory_mb: int | None = None, read_mb_s: int | None = None, cpus: float | None = None) -> None:
@@ -54,6 +59,7 @@ class Processes:
     def __init__(self, logs: Path):
         self.logs = logs
         self.running: dict[str, subprocess.Popen] = {}
+        self.shared = Group("all", ("cpu",)).make()
 
     def start(
         self, name: str, argv: list[str], *, cpus: Iterable[int], env: dict[str, str] | None = None,
@@ -61,8 +67,7 @@ class Processes:
         user: str | None = None, group: Group | None = None,
     ) -> subprocess.Popen:  # fmt: skip
         def prepare() -> None:
-            if group:
-                group.add(os.getpid())
+            (group or self.shared).add(os.getpid())
             os.nice(PRIORITY)
             os.sched_setaffinity(0, set(cpus))
 

@@ -21,7 +21,7 @@ from sample_incidents.lab.feed import Feed
 from sample_incidents.lab.scenario import BadScenario, Scenario, Step, null_of, onset_of, read
 from sample_incidents.lab.truth import Effect
 
-STANDS_S, WARM_UP_S, SETTLE_S, LATE_S = 32.0, 33.0, 50.0, 12.0
+STANDS_S, WARM_UP_S, SETTLE_S, LATE_S = 90.0, 33.0, 50.0, 12.0
 SATURATED = 0.9
 
 
@@ -58,10 +58,13 @@ class Run:
         self.lent_to: set[str] = set()
 
     def play(self) -> None:
-        begin = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=WARM_UP_S + STANDS_S)
-        starts = [begin + timedelta(seconds=o) for o in offsets(self.scenarios)]
+        dated = any(f.kind == "certificate" for s in self.scenarios for f in s.faults)
+        starts = self._starts(STANDS_S + WARM_UP_S)
         try:
             self._start(starts)
+            if not dated:  # nothing was fixed before the stack stood
+                starts = self._starts(WARM_UP_S)
+            _say(f"first scenario at {starts[0]:%H:%M:%S}")
             steps = []
             for scenario, start in zip(self.scenarios, starts, strict=True):
                 steps += [(start + timedelta(seconds=at), call) for at, call in self._steps(scenario, start)]
@@ -74,10 +77,14 @@ class Run:
                 thread.join()
             for process in self.cuts:
                 process.join()
-            self._keep_history(begin)
+            self._keep_history(starts[0])
         finally:
             self.over.set()
             self.stack.stop()
+
+    def _starts(self, after_s: float) -> list[datetime]:
+        begin = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=after_s)
+        return [begin + timedelta(seconds=o) for o in offsets(self.scenarios)]
 
     def _start(self, starts: list[datetime]) -> None:
         expiry = None
@@ -103,7 +110,7 @@ class Run:
                 "7"]  # fmt: skip
         self.stack.processes.start("users", argv, cpus=layout.LOAD_CPUS, cwd=Path(__file__).parents[2])
         threading.Thread(target=self._watch, daemon=True).start()
-        _say(f"the stack stands; load {os.getloadavg()[0]:.1f}; first scenario at {starts[0]:%H:%M:%S}")
+        _say(f"the stack stands; load {os.getloadavg()[0]:.1f}")
 
     def _steps(self, scenario: Scenario, start: datetime):
         yield -15.0, lambda: self._before(scenario)

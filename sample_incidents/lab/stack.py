@@ -81,7 +81,7 @@ class Stack:
         for name in [n for n in self.processes.running if n != "postgres"]:
             self.processes.stop(name)
         self.processes.stop("postgres", how=signal.SIGINT)
-        for group in self.groups.values():
+        for group in (*self.groups.values(), self.processes.shared):
             group.remove()
 
     # ---- services
@@ -142,7 +142,8 @@ class Stack:
             "SHOP_SAMPLING": str(layout.SAMPLING),
             "SHOP_DATABASE": DATABASE, "SHOP_QUEUE": f"redis://127.0.0.1:{layout.REDIS}/0", "SHOP_PAYMENTS": payments,
             "SHOP_FRAUD_CHECK": "https://127.0.0.1:21300", "SHOP_TRUSTED": str(self.places.certificates / "ca.pem"),
-            "SHOP_JOURNAL": str(self.places.journal), "PYTHONDONTWRITEBYTECODE": "1",
+            "SHOP_JOURNAL": str(self.places.journal), "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self.places.work / "bytecode"),
         }  # fmt: skip
 
     def _supervise(self) -> None:
