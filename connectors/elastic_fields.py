@@ -1,26 +1,33 @@
-"""What do these indices hold? Their mappings as columns: canonical name, type, and which field answers which test."""
+"""What do these indices hold? Their fields as columns: canonical name, type, and which field answers which test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from connectors.errors import BadInput
+from connectors.files.names import DURATIONS, LEVELS, NAMES, number_level
 from connectors.schema import LOGS, TIME
 
-CANONICAL: Mapping[str, tuple[str, ...]] = {
-    "time": ("@timestamp", "time", "timestamp", "ts"),
-    "message": ("message", "body.text", "body", "msg", "log"),
-    "level": ("log.level", "severity_text", "level", "severity"),
-    "service": ("service.name", "resource.attributes.service.name", "kubernetes.container.name", "service"),
-    "host": ("host.name", "resource.attributes.host.name", "kubernetes.host", "hostname", "host"),
+FIRST: Mapping[str, Sequence[str]] = {
+    "time": ("@timestamp",),
+    "message": ("message", "body.text", "body", "log"),
+    "level": ("log.level", "severity_text"),
+    "service": (
+        "service.name", "resource.attributes.service.name", "kubernetes.labels.app_kubernetes_io/name",
+        "kubernetes.labels.app", "kubernetes.container.name", "kubernetes.container_name",
+    ),
+    "host": ("host.name", "resource.attributes.host.name", "kubernetes.node.name", "kubernetes.host"),
     "trace_id": ("trace.id", "trace_id", "traceId"),
     "span_id": ("span.id", "span_id", "spanId"),
-}
-"""Where ECS, OpenTelemetry, Filebeat, Fluent Bit and plain documents keep it; the first that is there counts."""
+}  # fmt: skip
+"""Where ECS, OpenTelemetry, Filebeat and Fluent Bit keep it; `names.NAMES` follow."""
+PREFIXES = ("attributes.", "resource.attributes.", "labels.")
+"""What OpenTelemetry's and Elastic APM's documents put before an attribute's own name."""
 
 TYPES: Mapping[str, pa.DataType] = {
     **dict.fromkeys(
@@ -32,85 +39,222 @@ TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
 }
 WORDS = frozenset({"text", "match_only_text"})
+WHOLE = frozenset({"keyword", "constant_keyword", "wildcard", "ip", "version"})
+CUT_AT = 255
+"""Whole values are commonly indexed up to 256 characters only; a longer literal cannot be looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the answers.
 
-    `field` is its name in the documents; `exact` the field that compares and groups whole values, None where there is
-    none that holds every value; `words` the field that finds words, None where there is none.
+    `field` is its name in the documents; `exact` the field that compares whole values and `grouped` the one that groups
+    them, None where there is none; `words` the field that finds words. `cut`: long values may be missing from `exact`
+    (the server lists such fields in `_ignored`). `ordered`: they compare by order as the filter does. `numbered`: a
+    level that is a number there. `scale`: what a value of the documents is worth in the column's unit.
     """
 
     name: str
     field: str
     type: pa.DataType
     exact: str | None
-    words: str | None
+    grouped: str | None
+    words: str | None = None
+    cut: bool = False
+    ordered: bool = True
     nanos: bool = False
+    numbered: bool = False
+    scale: float = 1.0
 
 
-def columns_of(
-    mappings: Mapping[str, Any], chosen: Mapping[str, str], *, source: str
-) -> tuple[dict[str, Column], list[str]]:
-    """Which columns do these indices' mappings make, and which fields are left out, and why?
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns by name, and which fields are left out or lie partly elsewhere, and why."""
 
-    `chosen` names the document's field of a canonical column where it is not found by its usual names. A field whose
-    type differs between indices is left out and named, unless both are numbers. Raises `BadInput` where no field
-    holds the time.
+    columns: Mapping[str, Column]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """The columns' types by name."""
+        return {name: column.type for name, column in self.columns.items()}
+
+
+def layout_of(
+    caps: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    *,
+    source: str,
+    first: Mapping[str, Sequence[str]] = FIRST,
+    names: Mapping[str, Sequence[str]] = NAMES,
+    shape: pa.Schema = LOGS,
+    time: str = "time",
+) -> Layout:
+    """Which columns do these field capabilities make?
+
+    `chosen` names the document's field of a column where it is not found by its usual names. A field whose type
+    differs between indices is left out and named, unless both are numbers, times or text. Raises `BadInput` where no
+    field holds the time.
     """
-    found: dict[str, Mapping[str, Any]] = {}
+    found, left_out = _types(caps)
+    parts = _parts(found, caps)
+    named = _named({f: t for f, t in found.items() if f not in parts}, chosen, source, first, names, time)
+    columns = {}
+    for name, field in named.items():
+        type_ = shape.field(name).type if name in shape.names else TYPES[_kind(found[field])]
+        columns[name] = _column(name, field, type_, found, caps, [p for p in parts if parts[p] == field])
+    columns["id"] = Column("id", "_id", pa.string(), "_id", None, ordered=False)
+    return Layout(columns, tuple(sorted(left_out.values())))
+
+
+def level_of(word: Any, field: str = "") -> str | None:
+    """The canonical level of a document's word or number for it; None for one that is none.
+
+    >>> level_of("warning"), level_of(17, "severity_number"), level_of("loud")
+    ('WARN', 'ERROR', None)
+    """
+    if isinstance(word, int | float) and not isinstance(word, bool):
+        return number_level(word, field.rpartition(".")[2])
+    return LEVELS.get(str(word).strip().lower())
+
+
+def forms_of_level(column: Column, level: str) -> list[Any]:
+    """The ways in which documents may write this level."""
+    if column.numbered:
+        return [n for n in range(61) if number_level(n, column.field.rpartition(".")[2]) == level]
+    words = [word for word, meant in LEVELS.items() if meant == level]
+    return list(dict.fromkeys(form for word in words for form in (word, word.upper(), word.capitalize())))
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
+def _kind(kinds: Sequence[str]) -> str:
+    """The widest of the types that a field has in these indices."""
+    order = ["double", "float", "half_float", "scaled_float", "unsigned_long", "date_nanos", "text", "match_only_text"]
+    return next((kind for kind in order if kind in kinds), kinds[0])
+
+
+def _types(caps: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    found: dict[str, list[str]] = {}
     left_out: dict[str, str] = {}
-    for index in (mappings[name] for name in sorted(mappings)):
-        for field, mapping in _leaves(index.get("mappings", {}).get("properties", {}), ""):
-            if mapping["type"] not in TYPES:
-                left_out[field] = f"{field} is {mapping['type']}"
-            elif field in found and TYPES[found[field]["type"]] != TYPES[mapping["type"]]:
-                left_out[field] = f"{field} is {found[field]['type']} in one index and {mapping['type']} in another"
-            else:
-                found[field] = mapping
-    for field in left_out:
-        found.pop(field, None)
-    names = _named(found, chosen, source)
-    columns = {name: _column(name, field, found[field]) for name, field in names.items()}
-    columns["id"] = Column("id", "_id", pa.string(), "_id", None)
-    return columns, sorted(left_out.values())
+    for field, by_type in sorted(caps.items()):
+        kinds = sorted(
+            kind for kind, cap in by_type.items() if kind != "unmapped" and not cap.get("metadata_field", False)
+        )
+        if not kinds or field.startswith("_") or kinds == ["object"]:
+            continue
+        unknown = [kind for kind in kinds if kind not in TYPES]
+        meant = {str(TYPES[kind]) for kind in kinds if kind in TYPES}
+        numbers = {"int64", "double"}
+        if unknown and len(kinds) == 1:
+            left_out[field] = f"{field} is {unknown[0]}"
+        elif unknown or (len(meant) > 1 and not meant <= numbers):
+            left_out[field] = f"{field} is {' in one index and '.join(kinds)} in another"
+        else:
+            found[field] = kinds
+    return found, left_out
 
 
-def _named(found: Mapping[str, Any], chosen: Mapping[str, str], source: str) -> dict[str, str]:
-    names: dict[str, str] = {}
+def _parts(found: Mapping[str, Sequence[str]], caps: Mapping[str, Any]) -> dict[str, str]:
+    """Fields that are another form of one and the same value (`message.keyword`), and of which field."""
+    parts = {}
+    for field in found:
+        above = field.rpartition(".")[0]
+        if above in found and "object" not in caps[above] and "nested" not in caps[above]:
+            parts[field] = above
+    return parts
+
+
+def _named(
+    found: Mapping[str, Sequence[str]],
+    chosen: Mapping[str, str],
+    source: str,
+    first: Mapping[str, Sequence[str]],
+    names: Mapping[str, Sequence[str]],
+    time: str,
+) -> dict[str, str]:
     for name, field in chosen.items():
         if field not in found:
             raise BadInput(f"{source} has no field {field!r}, which its options give to {name}: name another.")
-        names[name] = field
-    for name, usual in CANONICAL.items():
-        there = next((field for field in usual if field in found and field not in names.values()), None)
-        if name not in names and there is not None:
-            names[name] = there
-    if "time" not in names or TYPES[found[names["time"]]["type"]] != TIME:
-        raise BadInput(f'{source} has no time field by a usual name: name it with fields = {{ time = "its name" }}.')
-    taken = set(names.values())
-    reserved = {"id", "seq", "weight", *names}
-    return names | {field: field for field in found if field not in taken and field not in reserved}
+    named = dict(chosen)
+    taken = set(named.values())
+    for name in dict.fromkeys([*first, *names]):
+        usual = [*first.get(name, ()), *names.get(name, ())]
+        usual = [prefix + one for one in usual for prefix in ("", *PREFIXES)]
+        there = next(
+            (field for field in usual if field in found and field not in taken and _fits(name, found[field])), None
+        )
+        if name not in named and there is not None:
+            named[name] = there
+            taken.add(there)
+    if time not in named or TYPES[found[named[time]][0]] != TIME:
+        raise BadInput(
+            f'{source} has no time field by a usual name: name it with fields = {{ {time} = "its name" }}, or take '
+            f"another index."
+        )
+    lasted = next((f for d in DURATIONS for p in ("", *PREFIXES) if (f := p + d) in found and f not in taken), None)
+    if "duration_s" not in named and lasted is not None and _number(found[lasted]):
+        named["duration_s"] = lasted
+        taken.add(lasted)
+    reserved = {"id", "seq", "weight"}
+    for field in found:
+        name = field
+        for prefix in PREFIXES:
+            name = name.removeprefix(prefix)
+        name = name if name not in named and name not in reserved else field
+        if field not in taken and name not in named and name not in reserved:
+            named[name] = field
+    return named
 
 
-def _column(name: str, field: str, mapping: Mapping[str, Any]) -> Column:
-    kind = mapping["type"]
-    parts = {f"{field}.{part}": value for part, value in mapping.get("fields", {}).items()}
-    whole = {
-        part: value["type"] in ("keyword", "wildcard") and "ignore_above" not in value for part, value in parts.items()
-    }
-    words = field if kind in WORDS else next((p for p, value in parts.items() if value["type"] in WORDS), None)
-    exact = next((p for p, is_whole in whole.items() if is_whole), None) if kind in WORDS else field
-    if kind == "keyword" and "ignore_above" in mapping:
-        exact = None
-    type_ = LOGS.field(name).type if name in LOGS.names else TYPES[kind]
-    return Column(name, field, type_, exact, words, nanos=kind == "date_nanos")
+def _fits(name: str, kinds: Sequence[str]) -> bool:
+    """May this column be of such a type?"""
+    meant = TYPES[kinds[0]]
+    if name == "time":
+        return meant == TIME
+    return meant == pa.string() or name not in LOGS.names or (name == "level" and _number(kinds))
 
 
-def _leaves(properties: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, mapping in properties.items():
-        if "properties" in mapping and mapping.get("type", "object") == "object":
-            yield from _leaves(mapping["properties"], f"{prefix}{name}.")
-        elif mapping.get("enabled", True) and "type" in mapping:
-            yield f"{prefix}{name}", mapping
+def _number(kinds: Sequence[str]) -> bool:
+    return TYPES[kinds[0]] in (pa.int64(), pa.float64())
+
+
+def _column(
+    name: str,
+    field: str,
+    type_: pa.DataType,
+    found: Mapping[str, Sequence[str]],
+    caps: Mapping[str, Any],
+    parts: Sequence[str],
+) -> Column:
+    kinds = found[field]
+    nanos = "date_nanos" in kinds
+    scale = 1.0
+    if name == "duration_s":
+        bare = field
+        for prefix in PREFIXES:
+            bare = bare.removeprefix(prefix)
+        scale, type_ = DURATIONS.get(bare, 1.0), pa.float64()
+    words = field if set(kinds) <= WORDS else None
+    words = words or next((p for p in parts if set(found[p]) <= WORDS), None)
+    whole = field if not set(kinds) & WORDS else None
+    whole = whole or next((p for p in parts if set(found[p]) <= {"keyword", "wildcard", "constant_keyword"}), None)
+    able = defaultdict(bool)
+    if whole is not None:
+        for ability in ("searchable", "aggregatable"):
+            able[ability] = all(cap.get(ability, False) for kind, cap in caps[whole].items() if kind != "unmapped")
+    return Column(
+        name,
+        field,
+        type_,
+        whole if able["searchable"] else None,
+        whole if able["aggregatable"] else None,
+        words,
+        cut=whole is not None and bool(set(found[whole]) & {"keyword", "wildcard"}),
+        ordered=not set(kinds) & {"ip", "version"} and (not _number(kinds) or not pa.types.is_dictionary(type_)),
+        nanos=nanos,
+        numbered=name == "level" and _number(kinds),
+        scale=scale,
+    )

@@ -1,42 +1,45 @@
 """Logs in Elasticsearch, asked where they live: counts, comparisons and samples there, rows as a stream.
 
-`fields`, `count`, `compare`, `sample` and `rows` are answered by the server; `measure` is answered from a bounded copy
-of the window. Only read requests are sent, and a shard that fails makes an error, never half an answer.
+Only read requests are sent: `_search`, `_msearch`, `_count`, `_field_caps` and points in time, for which the index
+privilege `read` is enough. An answer that lacks a shard says so. OpenSearch has a kind of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-import orjson
 import pyarrow as pa
 from pydantic import Field
 
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, Selection
-from connectors.copies import COPY_ROWS, AnsweredFromCopy
 from connectors.credentials import origin_of
-from connectors.elastic_counts import Groups, compared, grouped
-from connectors.elastic_fields import Column, columns_of
-from connectors.elastic_filter import query_of, types_of
-from connectors.elastic_rows import table_of
-from connectors.errors import BadInput, NotExpressible, NotFound, SourceUnavailable
+from connectors.elastic_compare import compared_rows
+from connectors.elastic_cost import Cost
+from connectors.elastic_counts import Groups, counted_rows
+from connectors.elastic_fields import Column, Layout, layout_of
+from connectors.elastic_filter import query_of
+from connectors.elastic_measure import Measures, measured_rows
+from connectors.elastic_overview import overview_rows
+from connectors.elastic_page import PageReader
+from connectors.elastic_rows import Rows
+from connectors.elastic_sample import drawn
+from connectors.elastic_server import Product, Server
+from connectors.errors import BadInput, NotExpressible
 from connectors.http import Http
-from connectors.questions import COMPARED, FIELDS, UNLISTED, asked, counted, step_us, type_name
-from connectors.schema import LOGS
-from connectors.settings import Place
+from connectors.questions import COMPARED, FIELDS, PERCENTILES, UNLISTED, asked, counted, measured, step_us
+from connectors.schema import ATTRIBUTE_LIMIT, LOGS, conform
+from connectors.settings import Budget, Place
 from connectors.settings import Settings as Base
-from connectors.where import kind_of, need_fields
+from connectors.where import IsNull, Not, all_of, kind_of, need_fields
 from connectors.window import Window
-
-PAGE = 2_000
-KEPT_ALIVE = "1m"
 
 
 class Settings(Base):
-    """Where the logs are: `url` of the server, `index` (names, aliases or patterns, with commas), and their fields."""
+    """Where the rows are: `url` of the server, `index` (names, aliases, data streams or patterns, with commas), and
+    `fields`, the document's field of a column that has none of the usual names."""
 
     url: str
     index: str
@@ -44,72 +47,76 @@ class Settings(Base):
     authority: str | None = None
 
 
-def open_source(name: str, settings: Settings, place: Place) -> ElasticLogs:
+def open_source(name: str, settings: Settings, place: Place) -> Any:
     """The source; nothing is asked yet. Raises `BadInput` for a table that it does not hold."""
-    if settings.table != "logs":
-        raise BadInput(f'{name} is kind "elasticsearch", which gives logs: write table = "logs".')
+    return open_on("Elasticsearch", name, settings, place)
+
+
+def open_on(product: Product, name: str, settings: Settings, place: Place) -> Any:
+    """The source of logs, spans, metrics or changes on a server of this product."""
     credential = place.credential(origin_of(settings.url))
     http = Http(
-        settings.url, credential=credential, authority=settings.authority, in_flight=place.budget.in_flight
-    )  # fmt: skip
-    return ElasticLogs(name, http, settings.index, fields=settings.fields, copy_rows=place.budget.rows)
+        settings.url,
+        credential=credential,
+        authority=settings.authority,
+        in_flight=place.budget.in_flight,
+        deadline_s=max(120.0, place.budget.server_seconds),
+    )
+    logs = ElasticLogs(
+        name, http, settings.index, fields=settings.fields, budget=place.budget, product=product, ui=settings.ui
+    )
+    if settings.table == "logs":
+        return logs
+    raise BadInput(f'{name} is kind "{settings.kind}", which gives logs: write table = "logs".')
 
 
-class ElasticLogs(AnsweredFromCopy):
+class ElasticLogs:
     """A log source over the indices that `index` names.
 
-    `fields` gives the document's field of a canonical column, where it is none of the usual ones; with
-    `weight = "its name"` rows stand for several. Times are kept to the microsecond where the index has them. `seq` is
-    the server's sequence number.
+    `fields` gives the document's field of a column, where it is none of the usual ones; with `weight = "its name"`
+    rows stand for several. `seq` is the server's sequence number. `native` is a filter in the server's own language
+    beside `where`: `"lucene: …"`.
     """
 
     def __init__(
-        self, name: str, http: Http, index: str, *, fields: Mapping[str, str] | None = None, copy_rows: int = COPY_ROWS
+        self,
+        name: str,
+        http: Http,
+        index: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+        product: Product = "Elasticsearch",
+        ui: str | None = None,
     ) -> None:
-        super().__init__()
         self.name = name
-        self.copy_rows = copy_rows
-        self._http = http
-        self._index = index
+        self.server = Server(name, http, index, product=product)
         self._chosen_fields = dict(fields or {})
-        self._left_out: list[str] = []
+        self._budget = budget or Budget()
+        self._cost = Cost(name, self._budget)
+        self._ui = ui
 
     # -- the questions ----------------------------------------------------------------------------------------
 
-    def fields(self, window: Window, *, where: str | None = None) -> Answer:
+    def fields(self, window: Window, *, where: str | None = None, native: str | None = None) -> Answer:
         """See `Tables.fields`. Past ten distinct values their number is HyperLogLog++'s, within about 5 %.
 
         A field kept for its words only has no number of distinct values: it is null. Fields of a type that no column
         holds, or of another type in another index, are named in `Fetch.partial`.
         """
-        asking = self._asking("fields", window, {"window": window, "where": where})
+        asking = self._asking("fields", window, {"window": window, "where": where, "native": native})
+        query = self._query(window, where, native)
         listed = [column for name, column in self._columns.items() if name not in UNLISTED and name != "id"]
-        asking.missing += [f"field left out: {reason}" for reason in self._left_out]
-        aggs: dict[str, Any] = {}
-        for at, column in enumerate(listed):
-            aggs[f"p{at}"] = {"filter": {"exists": {"field": column.exact or column.field}}, "aggs": self._n_agg}
-            if column.exact is not None:
-                aggs[f"t{at}"] = Groups(self._columns, self._weight).top(column, 10)
-                aggs[f"d{at}"] = {"cardinality": {"field": column.exact, "precision_threshold": 3000}}
-        body = {"size": 0, "track_total_hits": True, "query": self._query(window, where), "aggs": aggs | self._n_agg}
-        found = self._search(asking, body)
-        total = self._n_of({"doc_count": found["hits"]["total"]["value"], **found.get("aggregations", {})})
-        rows = []
-        for at, column in enumerate(listed):
-            present = self._n_of(found["aggregations"][f"p{at}"])
-            if not present:
-                continue
-            distinct, error, top = None, None, []
-            if column.exact is not None:
-                distinct, error = found["aggregations"][f"d{at}"]["value"], 0.05
-                top = Groups(self._columns, self._weight).counts(column, found["aggregations"][f"t{at}"]["buckets"])
-                if not found["aggregations"][f"t{at}"]["sum_other_doc_count"]:
-                    distinct, error = len(top), 0.0
-            listing = orjson.dumps([[value, n] for value, n in top]).decode()
-            rows.append((column.name, type_name(kind_of(column.type)), present / total, distinct, error, listing))
-        rows.sort(key=lambda row: (-row[2], row[0]))
-        arrays = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(FIELDS)]
-        return asking.answer(pa.table(arrays, schema=FIELDS))
+        asking.missing += [f"field left out: {reason}" for reason in self._layout.left_out]
+        self._afford(asking, 2 * len(listed), query)
+        rows = overview_rows(
+            lambda bodies: self.server.searches(asking, bodies),
+            self._groups,
+            listed,
+            query,
+            at_a_time=self.server.http.in_flight,
+        )
+        return asking.answer(_table(rows, FIELDS))
 
     def count(
         self,
@@ -119,66 +126,112 @@ class ElasticLogs(AnsweredFromCopy):
         by: Sequence[str] = (),
         where: str | None = None,
         top: int = 50,
+        native: str | None = None,
     ) -> Answer:
-        """See `Tables.count`. Exact on any number of shards: all groups are paged through and folded here."""
+        """See `Tables.count`. Exact on any number of shards."""
         schema = counted(every=every, by=by)
         need_fields(by, self._columns, where=self.name)
-        step = step_us(every, window) if every is not None else None
-        if step is not None and step % 1000:
-            raise NotExpressible(f"{self.name} bins by whole milliseconds, {every} is none: take a longer step.")
-        asking = self._asking(
-            "count", window, {"window": window, "every": every, "by": by, "where": where, "top": top}
-        )  # fmt: skip
-        query = self._query(window, where)
-        if step is None and not by:
-            body = {"size": 0, "track_total_hits": True, "query": query, "aggs": self._n_agg}
-            found = self._search(asking, body)
-            n = self._n_of({"doc_count": found["hits"]["total"]["value"], **found.get("aggregations", {})})
+        step_ms = self._step(every, window)
+        arguments = {"window": window, "every": every, "by": by, "where": where, "top": top, "native": native}
+        asking = self._asking("count", window, arguments)
+        query = self._query(window, where, native)
+        self._afford(asking, 1 + 2 * len(by), query)
+        if step_ms is None and not by:
+            n = self._groups.total_of(self.server.search(asking, self._groups.total(query)))
             return asking.answer(pa.table([[n]], schema=schema))
-        groups = Groups(self._columns, self._weight)
-        pages = groups.pages(lambda body: self._search(asking, body), query, step=step, by=by)
-        rows = grouped(pages, by=by, binned=step is not None, top=top)
-        columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
-        return asking.answer(pa.table(columns, schema=schema), binned_by="completion" if step is not None else None)
+        rows = counted_rows(
+            lambda body: self.server.search(asking, body),
+            self._groups,
+            query,
+            window,
+            step_ms=step_ms,
+            by=by,
+            top=top,
+        )
+        return asking.answer(_table(rows, schema), binned_by="completion" if step_ms is not None else None)
+
+    def measure(
+        self,
+        window: Window,
+        field: str,
+        *,
+        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
+        every: str | None = None,
+        by: Sequence[str] = (),
+        where: str | None = None,
+        top: int = 50,
+        native: str | None = None,
+    ) -> Answer:
+        """See `Tables.measure`. Percentiles are a t-digest's; `error` bounds how far off they may be.
+
+        Percentiles of rows with weights are computed here, from the rows, within the budget of rows.
+        """
+        schema = measured(every=every, by=by, stats=stats)
+        need_fields([field, *by], self._columns, where=self.name)
+        if kind_of(self._columns[field].type) != "number":
+            raise BadInput(f"{field} in {self.name} is no number, so it cannot be measured: count by it instead.")
+        step_ms = self._step(every, window)
+        arguments = {"window": window, "field": field, "stats": stats, "every": every, "by": by, "where": where}
+        asking = self._asking("measure", window, {**arguments, "top": top, "native": native})
+        there = all_of(where, str(Not(IsNull(field))))
+        if self._weight and set(stats) & set(PERCENTILES):
+            return self._measured_here(asking, window, field, arguments, there, top, native)
+        query = self._query(window, there, native)
+        self._afford(asking, 3 + 2 * len(by), query)
+        if self._columns[field].grouped is None:
+            raise NotExpressible(f"{field} is not kept for computing in {self.name}: read its rows instead.")
+        bins = 1 if step_ms is None else window.seconds * 1000 / step_ms
+        compression = 1000 if bins * (top if by else 1) <= 500 else 200
+        wanted = list(dict.fromkeys(("n", *stats)))
+        measures = Measures(self._columns[field], wanted, self._weight, compression)
+        rows = measured_rows(
+            lambda body: self.server.search(asking, body),
+            self._groups,
+            measures,
+            query,
+            window,
+            step_ms=step_ms,
+            by=by,
+            top=top,
+        )
+        return asking.answer(_table(rows, schema), binned_by="completion" if step_ms is not None else None)
 
     def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
-        """See `Tables.compare`. Two round trips: the tops of both sides, then the union counted exactly.
+        """See `Tables.compare`. At most two round trips: the tops of both sides, then the union counted exactly.
 
         On several shards a value at the edge of a top may be missed; it is then part of `<other>`.
         """
         need_fields(fields, self._columns, where=self.name)
         asking = self._asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
         sides = {"bad": self._query(bad.window, bad.where), "good": self._query(good.window, good.where)}
-        groups = Groups(self._columns, self._weight)
         chosen = [self._columns[name] for name in dict.fromkeys(fields)]
-        rows = compared(lambda body: self._search(asking, body), groups, chosen, sides, top=top)
-        columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(COMPARED)]
-        return asking.answer(pa.table(columns, schema=COMPARED))
+        either = {"bool": {"should": list(sides.values()), "minimum_should_match": 1}}
+        self._afford(asking, 2 * len(chosen), either)
+        rows = compared_rows(lambda bodies: self.server.searches(asking, bodies), self._groups, chosen, sides, top=top)
+        return asking.answer(_table(rows, COMPARED))
 
     def sample(
-        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
+        self,
+        window: Window,
+        n: int,
+        *,
+        where: str | None = None,
+        seed: int = 0,
+        fields: Sequence[str] | None = None,
+        native: str | None = None,
     ) -> Answer:
-        """See `Tables.sample`. Drawn by the server's random score over sequence numbers; at most 10,000 rows."""
-        if not 1 <= n <= 10_000:
-            raise BadInput(f"{self.name} draws 1 to 10,000 rows, not {n:,}: ask for fewer.")
+        """See `Tables.sample`. Drawn by the server's random score over sequence numbers, 10,000 rows a round trip."""
+        if n < 1:
+            raise BadInput(f"A sample of {n} rows says nothing: ask for one at least.")
         names = self._chosen(fields)
-        arguments = {"window": window, "n": n, "where": where, "seed": seed, "fields": fields}
+        arguments = {"window": window, "n": n, "where": where, "seed": seed, "fields": fields, "native": native}
         asking = self._asking("sample", window, arguments)
-        drawn = {
-            "function_score": {
-                "query": self._query(window, where),
-                "random_score": {"seed": seed, "field": "_seq_no"},
-                "boost_mode": "replace",
-            }
-        }
-        body = {"size": n, "track_total_hits": True, "query": drawn, "sort": [{"_score": "desc"}, {"_seq_no": "asc"}]}
-        found = self._search(asking, {**body, **self._read_body(names)})
-        total = found["hits"]["total"]["value"]
-        scale = total / n if total > n else 1.0
-        table = table_of(found["hits"]["hits"], self._columns, self._shape(names), self._weight, scale=scale)
-        order = [("time", "ascending"), ("seq", "ascending")]
-        said = f"uniform: {n:,} of {total:,} rows, seed {seed}" if total > n else None
-        return asking.answer(table.sort_by(order), sampled=said)
+        query = self._query(window, where, native)
+        self._afford(asking, 1 + n // 10_000, query)
+        reader = PageReader(self._columns, self._shape(names), self._weight, self._nanos, drawn=True)
+        table, total = drawn(self.server, asking, reader, query, n=n, seed=seed, source=self._source(fields))
+        said = f"uniform: {table.num_rows:,} of {total:,} rows, seed {seed}" if total > n else None
+        return asking.answer(table.sort_by([("time", "ascending"), ("seq", "ascending")]), sampled=said)
 
     def rows(
         self,
@@ -188,117 +241,126 @@ class ElasticLogs(AnsweredFromCopy):
         fields: Sequence[str] | None = None,
         order: Literal["time", "-time"] = "time",
         limit: int | None = None,
+        native: str | None = None,
     ) -> Stream:
-        """See `Tables.rows`. Read at one point in time, however long it takes; the point is closed at the end."""
+        """See `Tables.rows`. Read at one point in time, however long it takes; the point is closed at the end.
+
+        Raises `OverBudget` before the first row when there are more than the budget of rows, and no `limit`.
+        """
         if order not in ("time", "-time"):
             raise BadInput(f"There is no order {order!r}: rows come by time or by -time.")
         names = self._chosen(fields)
         arguments = {"window": window, "where": where, "fields": fields, "order": order, "limit": limit}
-        asking = self._asking("rows", window, arguments)
-        query = self._query(window, where)
-        down = "desc" if order == "-time" else "asc"
-        return Stream(self._shape(names), asking, lambda stream: self._pages(stream, asking, query, names, down, limit))
+        asking = self._asking("rows", window, {**arguments, "native": native})
+        reading = Rows(
+            self.server,
+            asking,
+            PageReader(self._columns, self._shape(names), self._weight, self._nanos),
+            query=self._query(window, where, native),
+            source=self._source(fields),
+            down=order == "-time",
+            limit=limit,
+            most=self._budget.rows,
+        )
+        return Stream(self._shape(names), asking, reading.batches)
 
     def close(self) -> None:
         """Gives the connections back."""
-        self._http.close()
+        self.server.http.close()
 
     # -- how they are asked -----------------------------------------------------------------------------------
 
-    def _pages(
-        self, stream: Stream, asking: Asking, query: Any, names: Sequence[str], down: str, limit: int | None
-    ) -> Iterator[pa.RecordBatch]:
-        opened = self._http.ask("POST", f"/{self._index}/_pit", query={"keep_alive": KEPT_ALIVE})
-        point, after, left = opened["id"], None, limit
-        sort = [{self._columns["time"].field: {"order": down, "numeric_type": "date_nanos"}}, {"_seq_no": down}]
-        try:
-            while left is None or left > 0:
-                size = PAGE if left is None else min(PAGE, left + 1)
-                body = {
-                    "size": size,
-                    "track_total_hits": False,
-                    "query": query,
-                    "sort": [*sort, {"_shard_doc": "asc"}],
-                    "pit": {"id": point, "keep_alive": KEPT_ALIVE},
-                    **self._read_body(names),
-                    **({"search_after": after} if after else {}),
-                }
-                found = self._search(asking, body, path="/_search")
-                point = found.get("pit_id", point)
-                hits = found["hits"]["hits"]
-                kept = hits if left is None else hits[:left]
-                stream.truncated = len(kept) < len(hits)
-                if kept:
-                    table = table_of(kept, self._columns, stream.schema, self._weight, scale=1.0)
-                    left = left - len(kept) if left is not None else None
-                    yield from table.combine_chunks().to_batches()
-                if len(hits) < size or stream.truncated:
-                    return
-                after = hits[-1]["sort"]
-        finally:
-            self._http.ask("DELETE", "/_pit", body={"id": point})
+    def _measured_here(
+        self,
+        asking: Asking,
+        window: Window,
+        field: str,
+        arguments: Mapping[str, Any],
+        there: str | None,
+        top: int,
+        native: str | None,
+    ) -> Answer:
+        from connectors.tables import Tables
 
-    def _search(self, asking: Asking, body: dict[str, Any], *, path: str | None = None) -> Any:
-        """One search, whole or not at all."""
-        shown = {name: part for name, part in body.items() if name not in ("pit", "search_after")}
-        asking.queries.append(orjson.dumps(shown).decode())
-        found = self._http.ask(
-            "POST", path or f"/{self._index}/_search", query={"allow_partial_search_results": "false"}, body=body
+        stream = self.rows(window, where=there, fields=[field, *arguments["by"]], native=native)
+        copied = stream.answer()
+        tables = Tables(self.name, table=conform(copied.table, "LOGS"))
+        chosen = {name: arguments[name] for name in ("stats", "every", "by")}
+        answer = tables.measure(window, field, **chosen, top=top)
+        asking.queries.append(copied.fetch.query)
+        if copied.fetch.partial:
+            asking.missing.append(copied.fetch.partial)
+        asking.engine += ", computed here from the rows"
+        return asking.answer(answer.table, binned_by=answer.fetch.binned_by)
+
+    def _afford(self, asking: Asking, values: int, query: Mapping[str, Any]) -> None:
+        """Is this within the budget? The estimate goes into the answer's cost."""
+        asking.cost["estimated_s"] = self._cost.allow(
+            values, everything=self.server.documents, matching=lambda: self.server.documents(query)
         )
-        shards = found.get("_shards", {})
-        if found.get("timed_out") or shards.get("failed") or found.get("terminated_early"):
-            raise SourceUnavailable(
-                f"{self.name} answered with a part only ({shards.get('failed', 0)} of {shards.get('total', 0)} shards "
-                f"failed): ask again when the cluster is well, or a narrower window."
-            )
-        asking.cost["server_s"] = asking.cost.get("server_s", 0.0) + found.get("took", 0) / 1000
-        return found
 
     @cached_property
-    def _columns(self) -> dict[str, Column]:
-        mappings = self._http.ask("GET", f"/{self._index}/_mapping")
-        if not mappings:
-            raise NotFound(f"{self.name} finds no index named {self._index}: check the name in sources.toml.")
-        columns, left_out = columns_of(mappings, self._chosen_fields, source=self.name)
-        self._left_out = left_out
-        return columns
+    def _layout(self) -> Layout:
+        _ = self.server.engine
+        caps, indices = self.server.capabilities()
+        layout = layout_of(caps, self._chosen_fields, source=self.name)
+        left_out = list(layout.left_out)
+        if len(indices) > 1 and (without := self.server.without(layout.columns["time"].field)):
+            left_out.append(f"{', '.join(without[:5])} without {layout.columns['time'].field}, so none of its rows")
+        return Layout(layout.columns, tuple(left_out))
 
-    @cached_property
-    def _engine(self) -> str:
-        nodes = self._http.ask("GET", "/_nodes/_local", query={"filter_path": "nodes.*.version"})["nodes"]
-        return "Elasticsearch " + ", ".join(sorted({node["version"] for node in nodes.values()}))
+    @property
+    def _columns(self) -> Mapping[str, Column]:
+        return self._layout.columns
 
     @property
     def _weight(self) -> str | None:
         return self._columns["weight"].field if "weight" in self._columns else None
 
     @property
-    def _n_agg(self) -> dict[str, Any]:
-        return {"n": {"sum": {"field": self._weight}}} if self._weight else {}
+    def _nanos(self) -> bool:
+        return self._columns["time"].nanos
 
-    def _n_of(self, bucket: Mapping[str, Any]) -> float:
-        return float(bucket["n"]["value"] if self._weight else bucket["doc_count"])
+    @property
+    def _groups(self) -> Groups:
+        return Groups(self._columns, self._weight)
 
-    def _query(self, window: Window, where: str | None) -> dict[str, Any]:
-        return query_of(window, where, self._columns, source=self.name)
+    def _query(self, window: Window, where: str | None, native: str | None = None) -> dict[str, Any]:
+        return query_of(window, where, self._columns, source=self.name, native=native)
+
+    def _step(self, every: str | None, window: Window) -> int | None:
+        """The bin in milliseconds. Raises `NotExpressible` for a part of one."""
+        if every is None:
+            return None
+        step = step_us(every, window)
+        if step % 1000:
+            raise NotExpressible(f"{self.name} bins by whole milliseconds, {every} is none: take a longer step.")
+        return step // 1000
 
     def _chosen(self, fields: Sequence[str] | None) -> list[str]:
         if fields is None:
             own = [name for name in self._columns if name not in LOGS.names]
-            return [*LOGS.names, *own]
+            return [*LOGS.names, *own[:ATTRIBUTE_LIMIT]]
         need_fields(fields, {*self._columns, *LOGS.names}, where=self.name)
         return list(dict.fromkeys(["time", "seq", "weight", *fields]))
 
+    def _source(self, fields: Sequence[str] | None) -> bool | list[str]:
+        """What is sent of each document: all of it as it is, or the fields asked for."""
+        if fields is None:
+            return True
+        wanted = {self._columns[name].field for name in fields if name in self._columns and name not in ("id", "time")}
+        return sorted(wanted | ({self._weight} if self._weight else set())) or False
+
     def _shape(self, names: Sequence[str]) -> pa.Schema:
-        types = types_of(self._columns)
+        types = self._layout.types
         return pa.schema(
             [LOGS.field(n) if n in LOGS.names else pa.field(n, types[n]) for n in names], metadata=LOGS.metadata
         )
 
-    def _read_body(self, names: Sequence[str]) -> dict[str, Any]:
-        wanted = [self._columns[name].field for name in names if name in self._columns and name != "id"]
-        time = {"field": self._columns["time"].field, "format": "strict_date_optional_time_nanos"}
-        return {"_source": wanted, "seq_no_primary_term": True, "docvalue_fields": [time]}
-
     def _asking(self, question: str, window: Window | None, arguments: dict[str, Any]) -> Asking:
-        return Asking(self.name, question, asked(arguments), self._engine, window)
+        return Asking(self.name, question, asked(arguments), self.server.engine, window)
+
+
+def _table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    columns = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
+    return pa.table(columns, schema=schema)

@@ -21,6 +21,7 @@ BUILT_IN: Mapping[str, str] = {
     "elasticsearch": "connectors.elasticsearch",
     "files": "connectors.files.connector",
     "git": "connectors.git",
+    "opensearch": "connectors.opensearch",
     "jaeger": "connectors.jaeger",
     "loki": "connectors.loki",
     "prometheus": "connectors.prometheus",
