@@ -17,6 +17,7 @@ import pandas as pd
 from connectors.errors import BadInput
 from connectors.window import Window, utc
 from kit.change_content import cut_nodes, distances, first_caller, scope_of_cut, version_split, words_in, words_of
+from kit.derived.traffic import FEWER
 from kit.numerics import columns
 from kit.numerics.columns import Table
 from kit.numerics.moments import Moment, as_moment, clock, length
@@ -27,7 +28,7 @@ HALF_LIFE_S = 1800.0
 SLOW_HALF_LIFE_S = 86400.0
 SLOW_KINDS = ("certificate", "disk", "job")
 LOOKBACK_S = 4 * 3600.0
-SYMPTOMS = ("dependency", "traffic_lost")
+SYMPTOMS = ("dependency",)
 """Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
 EXPECTED = 0.3
 """Where a change so near is expected by chance more often than this, time says nothing."""
@@ -328,7 +329,7 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     ahead = (onset.earliest - s.effect).total_seconds()
     span = max((onset.latest - s.effect).total_seconds(), CLOSE_S + onset.width_s)
     why = [told_when(s, onset)]
-    if s.derived and s.kind in SYMPTOMS:
+    if s.derived and (s.kind in SYMPTOMS or s.after == FEWER):
         return replace(s, because=(*why, "seen in the data: a symptom, no change of state", *s.because))
     if s.derived:
         why.append("nobody reported it: the data shows it")

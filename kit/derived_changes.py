@@ -6,7 +6,7 @@ into it, as its content; only what no change log holds stands as a change of its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 import pandas as pd
@@ -35,7 +35,7 @@ def join_changes(reported: pd.DataFrame, derived: Iterable[Row]) -> pd.DataFrame
     """All changes in order of time: the reported ones as they are, and the derived ones that none of them reports.
 
     `reported`: CHANGES; `derived`: rows of `kit.derived`. A certificate's end and its renewal are two changes, however
-    near. The reported rows are never altered.
+    near. Of a reported row only an empty `fraction` is filled, with the share of its version that the data shows.
 
     >>> from connectors.window import utc
     >>> from kit.derived.rows import derived_row
@@ -46,7 +46,9 @@ def join_changes(reported: pd.DataFrame, derived: Iterable[Row]) -> pd.DataFrame
     >>> join_changes(log, rows)["summary"].tolist(), contents_of(log, rows)
     (['migration 42', 'DROP INDEX b'], {'m1': 'DROP INDEX a'})
     """
-    kept = [row for row in derived if _reporting(reported, row) is None]
+    pairs = [(row, _reporting(reported, row)) for row in derived]
+    kept = [row for row, change in pairs if change is None]
+    reported = _with_fractions(reported, {c: row["fraction"] for row, c in pairs if c and row["kind"] == "deploy"})
     if not kept:
         return reported
     extra = as_changes(kept)
@@ -64,6 +66,13 @@ def contents_of(reported: pd.DataFrame, derived: Sequence[Row]) -> dict[str, str
         if change is not None:
             found[change] = "; ".join(filter(None, [found.get(change), str(row["summary"])]))
     return found
+
+
+def _with_fractions(reported: pd.DataFrame, shares: Mapping[str, float]) -> pd.DataFrame:
+    if not shares or "fraction" not in reported:
+        return reported
+    shown = reported["id"].map(shares).astype("float64")
+    return reported.assign(fraction=reported["fraction"].astype("float64").fillna(shown))
 
 
 def _reporting(reported: pd.DataFrame, row: Row) -> str | None:
