@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit import cli_evidence
+from kit import cli_evidence, cli_explore
 from kit.cli_evidence import case_folder
 from kit.errors import CheckFailed, KitError
 
@@ -196,6 +196,7 @@ def drill(
 
 
 cli_evidence.register(app)
+cli_explore.register(app)
 
 
 def _own_packages() -> None:

@@ -1,4 +1,4 @@
-"""Which logs are there? A file, a folder, a case, or an address, opened by looking and with no configuration."""
+"""Which logs are there? A file, a folder, a case or an address, opened by looking and with no configuration."""
 
 from __future__ import annotations
 
@@ -21,12 +21,33 @@ def open_logs(place: str | Path, *, tz: str | None = None) -> tuple[list[Any], t
     rotated copies of one file are one source. `tz` is the zone of times written without one. Nothing is copied and
     nothing is read yet. Raises `BadCase` where there is no log at all.
     """
+    if re.match(r"https?://", str(place)):
+        return _at_address(str(place))
     folder = Path(place)
     if not folder.exists():
-        raise BadCase(f"There is no {place}: give a log file, a folder of logs, or a case.")
+        raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
     if (folder / "sources.toml").is_file():
         return _of_case(folder)
     return _of_files(folder, tz)
+
+
+def _at_address(address: str) -> tuple[list[Any], tuple[str, ...]]:
+    import tempfile
+
+    from connectors.credentials import credential_for
+    from connectors.registry import connector
+    from connectors.settings import Budget, Place
+    from kit.recognize import recognize
+
+    found = {name: entry for name, entry in recognize(address).items() if entry["table"] == "logs"}
+    if not found:
+        raise BadCase(f"What answers at {address} holds no logs: give the address of a log store.")
+    sources = []
+    for name, entry in found.items():
+        kind = connector(entry["kind"])
+        place = Place(Path(tempfile.gettempdir()), Budget(), credential_for)
+        sources.append(kind.open_source(name, kind.Settings(**entry), place))
+    return sources, ()
 
 
 def _of_case(folder: Path) -> tuple[list[Any], tuple[str, ...]]:

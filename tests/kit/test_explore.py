@@ -127,3 +127,28 @@ def test_a_case_is_explored_by_its_own_sources():
 
     sample = Path(__file__).parents[2] / "sample_incidents" / "quiet_day"
     assert "checkout" in {s.name for s in kit.explore(sample).sources}
+
+
+def test_the_command_prints_what_fits(folder):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "kit.cli", "explore", str(folder)]
+    done = subprocess.run([*command, "--find", "pool"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("2 lines fit")
+    assert "pool is full, 9 waiting" in done.stdout
+    wrong = subprocess.run([*command, "--find", '"open'], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_notebook_is_put_beside_and_never_over_one_that_is_there(folder, tmp_path):
+    from kit.cli_explore import place_notebook
+
+    first = place_notebook(tmp_path / "out", str(folder))
+    assert repr(str(folder)) in first.read_text()
+    first.write_text("mine")
+    assert place_notebook(tmp_path / "out", str(folder)).read_text() == "mine"
+    with pytest.raises(BadCase, match="There is no"):
+        place_notebook(tmp_path / "out", str(tmp_path / "none"))

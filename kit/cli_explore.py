@@ -1,0 +1,77 @@
+"""The command `explore`: log exploration in JupyterLab, with no case and no configuration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.durable import write_whole
+from kit.errors import BadCase
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(explore)
+
+
+def explore(
+    place: Annotated[
+        str, typer.Argument(help="A log file, a folder of logs, a case, or an address.", metavar="PATH|URL")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the notebook is put.")] = Path("explorations"),
+    find: Annotated[str, typer.Option(help="Print what fits this query line instead of opening JupyterLab.")] = "",
+    tz: Annotated[str | None, typer.Option(help="Zone of times that are written without one.")] = None,
+) -> int:
+    """Open the log explorer on a folder or an address; with --find print the answer here."""
+    from kit.explore import explore as look_into
+
+    if find:
+        view = look_into(place, tz=tz).find(find)
+        typer.echo(view.volume().headline)
+        for row in view.lines(50).table.itertuples(index=False):
+            typer.echo(_line(row))
+        return 0
+    notebook = place_notebook(out, place)
+    typer.echo(f"notebook {notebook}")
+    command = [sys.executable, "-m", "jupyterlab", "--LabApp.news_url=None", notebook.name]
+    return subprocess.run(command, cwd=notebook.parent, check=False).returncode
+
+
+def place_notebook(out: Path, place: str) -> Path:
+    """Put the explorer's notebook into this folder, pointed at the place; one that is there already stays.
+
+    Raises `BadCase` when a path does not exist.
+    """
+    remote = place.startswith(("http://", "https://"))
+    if not remote and not Path(place).exists():
+        raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
+    stem = "".join(c if c.isalnum() else "-" for c in place.split("://")[-1]).strip("-")[-60:] or "logs"
+    target = out / f"{stem}.ipynb"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, _pointed_at(place if remote else str(Path(place).resolve())))
+    return target
+
+
+def _pointed_at(place: str) -> str:
+    """The shipped notebook with its parameter as a literal."""
+    import nbformat
+
+    from kit.walk import shipped_notebooks
+
+    notebook = nbformat.read(shipped_notebooks() / "explore_logs.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = f"case_path = {place!r}"
+    return nbformat.writes(notebook)
+
+
+def _line(row: object) -> str:
+    from kit.plain_text import visible
+
+    fields = ("time", "service", "level", "message")
+    return "  ".join(visible(getattr(row, name)) for name in fields if getattr(row, name, None) is not None)
