@@ -19,3 +19,14 @@ def walked(tmp_path_factory):
         return cases[slug]
 
     return walk
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory):
+    """The walked small case, and its bundle as a folder; writing it walked again and compared."""
+    from kit.bundle.write import write_bundle
+    from tests.incidents.small_case import make_case, walk
+
+    folder = tmp_path_factory.mktemp("small")
+    case = walk(make_case(folder / "case"))
+    return case, write_bundle(case, out=folder / "small.unredacted").path
