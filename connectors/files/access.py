@@ -44,6 +44,9 @@ def with_upstream(rows: pa.Table) -> pa.Table:
     for i, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):
             texts = rows.column(i)
+            shortest = pc.min(pc.binary_length(texts)).as_py()
+            if shortest is None or shortest > 1:
+                continue
             empty = pc.is_in(texts, pa.array(["", "-"]))
             if pc.any(empty).as_py():
                 rows = rows.set_column(i, field.name, pc.if_else(empty, None, texts))
@@ -79,10 +82,11 @@ def attempts(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     >>> attempts(pa.chunked_array([["502, 200", "200", "-", "", "10.0.0.1:80, 10.0.0.2:80 : unix:/s"]])).to_pylist()
     [2, 1, 0, 0, 3]
     """
-    texts = column.cast(pa.string())
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    texts = coded.dictionary
     more = pc.count_substring_regex(texts, r", | : ").cast(pa.int64())
-    nothing = pc.fill_null(pc.is_in(texts, pa.array(["", "-"])), True)
-    return pc.fill_null(pc.if_else(nothing, 0, pc.add(more, 1)), 0)
+    each = pc.if_else(pc.is_in(texts, pa.array(["", "-"])), 0, pc.add(more, 1))
+    return pc.fill_null(each.take(coded.indices), 0)
 
 
 __all__ = ["LINE", "attempts", "summed", "with_request_line", "with_upstream"]

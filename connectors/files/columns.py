@@ -6,7 +6,6 @@ line by line, so that exactly the bad lines are left out.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -47,7 +46,7 @@ class Shape:
         table = _parsed(chunk.data, self.seen) if self.seen is not None else None
         if table is None:
             table = _parsed(chunk.data, self.schema)
-        lines = chunk.data.count(b"\n")
+        lines = chunk.lines
         if table is None or table.num_rows != lines or len(set(table.column_names)) != len(table.column_names):
             return None
         flat = _flattened(table)
@@ -62,17 +61,22 @@ class Shape:
 
 
 def _parsed(data: bytes, expected: pa.Schema) -> pa.Table | None:
-    """The lines through Arrow's reader; None when it refuses them."""
+    """The lines through Arrow's reader, in blocks that a line may be too long for; None when it refuses them."""
     from pyarrow import json
 
-    try:
-        return json.read_json(
-            io.BytesIO(data),
-            read_options=json.ReadOptions(block_size=min(len(data) + 1, 4 << 20)),
-            parse_options=json.ParseOptions(explicit_schema=expected),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        return None
+    for block in (1 << 20, 32 << 20):
+        try:
+            return json.read_json(
+                pa.BufferReader(data),
+                read_options=json.ReadOptions(block_size=min(len(data) + 1, block)),
+                parse_options=json.ParseOptions(explicit_schema=expected),
+            )
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error):
+                return None
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            return None
+    return None
 
 
 def _sampled(data: bytes, lines: int = 300) -> pa.Schema | None:

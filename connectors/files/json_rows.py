@@ -39,7 +39,7 @@ def read_rows(
     tables: list[pa.Table] = []
     lines = 0
     for chunk in _documents(path, faults):
-        lines += chunk.data.count(b"\n")
+        lines += chunk.lines
         rows = shape.table(chunk, faults, unwrap)
         if rows.num_rows == 0:
             continue

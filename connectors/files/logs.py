@@ -152,7 +152,9 @@ def _converted(canonical: str, source: str, column: pa.ChunkedArray) -> Any:
     if canonical in _WHOLE:
         return whole(column)
     if canonical == "url.path":
-        return pc.replace_substring_regex(column.cast(TEXT), r"[?#].*$", "")
+        texts = column.cast(TEXT)
+        queried = pc.or_(pc.match_substring(texts, "?"), pc.match_substring(texts, "#"))
+        return pc.replace_substring_regex(texts, r"[?#].*$", "") if pc.any(queried).as_py() else texts
     if canonical in _WORDS:
         return ids(column, _WORDS[canonical])
     if canonical in CANONICAL and not pa.types.is_dictionary(column.type):

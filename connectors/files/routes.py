@@ -39,13 +39,11 @@ def fold_column(paths: pa.Array | pa.ChunkedArray) -> pa.Array:
     """The route of each path, null where the path is; each distinct path is looked at once."""
     if isinstance(paths, pa.ChunkedArray):
         paths = paths.combine_chunks()
-    if pa.types.is_dictionary(paths.type):
-        coded = paths
-    else:  # plain numbers first, in one sweep: they are what makes paths distinct
-        short = pc.replace_substring_regex(paths, r"[?#].*$", "")
-        for _ in range(2):
-            short = pc.replace_substring_regex(short, r"/\d+(/|$)", r"/{id}\1")
-        coded = short.dictionary_encode()
-    routes = pa.array([fold(path) for path in coded.dictionary.to_pylist()], pa.string()).dictionary_encode()
-    indices = routes.indices.take(coded.indices)
+    coded = paths if pa.types.is_dictionary(paths.type) else paths.dictionary_encode()
+    short = pc.replace_substring_regex(coded.dictionary, r"[?#].*$", "")
+    for _ in range(2):  # plain numbers in one sweep: they are what makes paths distinct
+        short = pc.replace_substring_regex(short, r"/\d+(/|$)", r"/{id}\1")
+    fewer = short.dictionary_encode()
+    routes = pa.array([fold(path) for path in fewer.dictionary.to_pylist()], pa.string()).dictionary_encode()
+    indices = routes.indices.take(fewer.indices).take(coded.indices)
     return pa.DictionaryArray.from_arrays(indices, routes.dictionary)

@@ -12,6 +12,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Faults:
         return tuple(said)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunk:
     """Lines, each ended by a newline, as valid UTF-8; `first_line` is the number of the first one (from 1).
 
@@ -73,6 +74,11 @@ class Chunk:
     data: bytes
     first_line: int
     torn: bool = False
+
+    @cached_property
+    def lines(self) -> int:
+        """How many lines there are."""
+        return self.data.count(b"\n")
 
 
 def chunks(path: Path, faults: Faults, *, size: int = CHUNK_BYTES) -> Iterator[Chunk]:
@@ -95,9 +101,9 @@ def chunks(path: Path, faults: Faults, *, size: int = CHUNK_BYTES) -> Iterator[C
             held, length = [], 0
             continue
         held, length = [data[cut:]], len(data) - cut
-        data = data[:cut]
-        yield Chunk(_valid(data, faults), line)
-        line += data.count(b"\n")
+        chunk = Chunk(_valid(data[:cut], faults), line)
+        yield chunk
+        line += chunk.lines
     if rest := b"".join(held):
         torn = not rest.endswith(b"\n")
         yield Chunk(_valid(rest + b"\n" if torn else rest, faults), line, torn)
