@@ -30,8 +30,8 @@ class Budget(BaseModel):
 class Settings(BaseModel):
     """The keys that every source may have; a connector's own settings extend it.
 
-    `interval` is how often a metric source has a sample; `withheld` says what was left out of it, and why; `ui` is
-    the address of the source's own interface, for links.
+    `interval` is how often a metric source has a sample, `retention` how long the source keeps its data; `withheld`
+    says what was left out of it, and why; `ui` is the address of the source's own interface, for links.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,10 +40,11 @@ class Settings(BaseModel):
     table: Table
     service: str | None = None
     interval: str | None = None
+    retention: str | None = None
     withheld: str | None = None
     ui: str | None = None
 
-    @field_validator("interval")
+    @field_validator("interval", "retention")
     @classmethod
     def _a_step(cls, value: str | None) -> str | None:
         if value is not None:

@@ -26,7 +26,7 @@ from kit.contributions import contribution
 from kit.entry import entry_series, entry_symptom
 from kit.errors import BadCase
 from kit.findings import Findings
-from kit.incident import read_incident
+from kit.incident import open_look, read_incident
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ class Case:
     @cached_property
     def look(self) -> Window:
         """The span that is loaded; an open end stays where it was when the case was opened."""
-        return self.about.window
+        return open_look(self.about, self.folder, offline=self.offline)
 
     @property
     def zone(self) -> str:
@@ -429,6 +429,7 @@ class Case:
     verdicts = cached_property(steps.judge_hypotheses)
     levers = cached_property(steps.propose)
     impact = cached_property(steps.measure_harm)
+    guardrails = cached_property(steps.try_guardrails)
     timeline = cached_property(steps.tell_timeline)
     postmortem = cached_property(steps.draft)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit import cli_evidence, cli_explore
+from kit import cli_evidence, cli_explore, cli_now
 from kit.cli_evidence import case_folder
 from kit.errors import CheckFailed, KitError
 
@@ -55,6 +55,9 @@ def new(
         list[str] | None,
         typer.Option("--from", help="Folder of data, or the address of a source.", metavar="DIR|URL"),
     ] = None,
+    alert: Annotated[
+        str | None, typer.Option(help="What fired: a file or address of Alertmanager.", metavar="FILE|URL")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="When it happened: look around it.", metavar="TIME")] = None,
     authority: Annotated[
         Path | None, typer.Option(help="Certificate to trust at the addresses (PEM).", metavar="FILE")
@@ -63,6 +66,12 @@ def new(
     """Make a case folder with the notebooks; finds out what the data is."""
     from kit.new import new_case, new_from_sample
 
+    if alert is not None and sample is None:
+        from kit.new_from_alert import new_from_alert
+
+        for line in new_from_alert(Path(name), alert, data or [], at=at, authority=authority):
+            typer.echo(line)
+        return
     if (sample is None) == (not data):
         raise typer.BadParameter("give either --sample SLUG or --from DIR or URL (one or more times).")
     made = (
@@ -197,6 +206,7 @@ def drill(
 
 cli_evidence.register(app)
 cli_explore.register(app)
+cli_now.register(app)
 
 
 def _own_packages() -> None:

@@ -12,9 +12,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from connectors.durable import write_whole
 from connectors.errors import ConnectorError
-from connectors.window import Window, utc
+from connectors.window import Window, iso, utc
 from kit.errors import BadCase
+
+OPENED = "opened.txt"
+"""Where an open case keeps the end of the span that was asked for last."""
 
 
 class _Strict(BaseModel):
@@ -115,6 +119,24 @@ class Incident(_Strict):
     def open(self) -> bool:
         """Does it still burn (`end = "now"`)?"""
         return self.look.end == "now"
+
+
+def open_look(incident: Incident, folder: Path, *, offline: bool) -> Window:
+    """Which span is looked at, when the end may still move?
+
+    An open incident ends at this moment, which is kept in the folder: who opens it later without its sources sees the
+    span that was asked for last. Without a kept end, and for a closed one, it is what `incident.toml` says.
+    """
+    if not incident.open:
+        return incident.window
+    kept = folder / OPENED
+    if offline and kept.is_file():
+        end = utc(kept.read_text(encoding="utf-8").strip())
+        return Window(incident.look.start, max(end, incident.look.start + timedelta(seconds=1)))
+    window = incident.window
+    if not offline:
+        write_whole(kept, f"{iso(window.end)}\n")
+    return window
 
 
 def read_incident(folder: Path) -> Incident:
