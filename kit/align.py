@@ -38,6 +38,9 @@ REDUCTIONS = {
 The maximum of quantiles is an *upper bound* of the bin's.
 """
 
+BLOCK = 1 << 17
+"""Rows of logs that are counted at a time, so that memory does not grow with their number."""
+
 UPPER_BOUNDS = ("p50", "p90", "p95", "p99")
 """Statistics whose bins are upper bounds wherever a bin holds more than one source value."""
 
@@ -257,41 +260,35 @@ def _stat_of(signal: str) -> str:
 
 def _log_columns(logs: Table, grid: Grid) -> dict[str, np.ndarray]:
     times = columns.times_us(logs)
-    bins, inside = grid.place(times)
     service, services = columns.codes(logs, "service")
     weight = columns.numbers(logs, "weight") if columns.has(logs, "weight") else None
-    if weight is not None and (weight == 1.0).all():
-        weight = None
-    mine = inside & (service >= 0)
     found: dict[str, np.ndarray] = {}
     level, levels = columns.codes(logs, "level")
-    found.update(_counts(bins, service, services, level, levels, mine, weight, grid, "log"))
+    found.update(_counts(times, service, services, level, levels, weight, grid, "log"))
     if columns.has(logs, "template"):
         template, templates = columns.codes(logs, "template")
-        found.update(_counts(bins, service, services, template, templates, mine, weight, grid, "log.template"))
+        found.update(_counts(times, service, services, template, templates, weight, grid, "log.template"))
     if columns.has(logs, "duration_s"):
-        found.update(_request_columns(logs, grid, bins, mine, service, services))
+        bins, inside = grid.place(times)
+        found.update(_request_columns(logs, grid, bins, inside & (service >= 0), service, services))
     return found
 
 
 def _counts(
-    bins: np.ndarray,
+    times: np.ndarray,
     service: np.ndarray,
     services: list[str],
     value: np.ndarray,
     values: list[str],
-    mine: np.ndarray,
     weight: np.ndarray | None,
     grid: Grid,
     prefix: str,
 ) -> dict[str, np.ndarray]:
-    if not mine.all():
-        bins, service, value = bins[mine], service[mine], value[mine]
-        weight = None if weight is None else weight[mine]
-    k = len(values) + 1
-    key = (service.astype(np.int64) * k + (value + 1)) * grid.size + bins
-    n = np.bincount(key, weights=weight, minlength=len(services) * k * grid.size)
-    n = n.astype(float).reshape(len(services), k, grid.size)
+    n = np.zeros((len(services), len(values) + 1, grid.size))
+    for at in range(0, len(times), BLOCK):
+        part = slice(at, at + BLOCK)
+        weights = None if weight is None else weight[part]
+        _count_block(n, times[part], service[part], value[part], weights, grid)
     alive = n.sum(axis=1) > 0
     found = {}
     for s, v in zip(*np.nonzero(n.sum(axis=2)), strict=True):
@@ -300,6 +297,35 @@ def _counts(
             continue
         found[f"{services[s]}/{prefix}.{name}.count"] = np.where(alive[s], n[s, v], np.nan)
     return found
+
+
+def _count_block(
+    n: np.ndarray, times: np.ndarray, service: np.ndarray, value: np.ndarray, weight: np.ndarray | None, grid: Grid
+) -> None:
+    """Adds a block of rows to `n`, by service, by value (0: none) and by bin."""
+    bins, inside = grid.place(times)
+    mine = inside & (service >= 0)
+    if not mine.all():
+        bins, service, value = bins[mine], service[mine], value[mine]
+        weight = None if weight is None else weight[mine]
+    if not len(bins):
+        return
+    if weight is not None and (weight == 1.0).all():
+        weight = None
+    low, high = int(bins.min()), int(bins.max()) + 1
+    cells = service.astype(np.int64)
+    cells *= n.shape[1]
+    cells += value
+    cells += 1
+    if n.shape[0] * n.shape[1] * (high - low) > 8 * BLOCK:  # far more cells than rows: only those that are met
+        met, which = np.unique(cells * n.shape[2] + bins, return_inverse=True)
+        n.reshape(-1)[met] += np.bincount(which, weights=weight)
+        return
+    cells *= high - low
+    cells += bins
+    cells -= low
+    counted = np.bincount(cells, weights=weight, minlength=n.shape[0] * n.shape[1] * (high - low))
+    n[:, :, low:high] += counted.reshape(n.shape[0], n.shape[1], high - low)
 
 
 def _request_columns(

@@ -54,7 +54,7 @@ def times_us(table: Table, name: str = "time") -> np.ndarray:
         if column.type.tz is None:
             raise NaiveTime(f"The times in {name} have no zone: give them in UTC.")
         column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64())
-        return np.asarray(column.combine_chunks())
+        return np.asarray(_whole(column))
     column = table[name]
     if not hasattr(column.dtype, "tz"):
         kind = "have no zone: give them in UTC" if str(column.dtype).startswith("datetime64") else "are not times"
@@ -69,7 +69,7 @@ def numbers(table: Table, name: str) -> np.ndarray:
         column = table.column(name)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        return np.asarray(column.cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False))
+        return np.asarray(_whole(column.cast(pa.float64())).to_numpy(zero_copy_only=False))
     return table[name].to_numpy(dtype="float64", na_value=np.nan)
 
 
@@ -90,10 +90,10 @@ def codes(table: Table, name: str) -> tuple[np.ndarray, list[str]]:
         column = table.column(name)
         if not pa.types.is_dictionary(column.type):
             column = column.cast(pa.string()).dictionary_encode()
-        column = column.unify_dictionaries().combine_chunks()
+        column = _whole(column.unify_dictionaries())
         if isinstance(column, pa.ChunkedArray):
             column = column.chunk(0) if column.num_chunks else pa.array([], pa.string()).dictionary_encode()
-        indices = column.indices.fill_null(-1)
+        indices = column.indices.fill_null(-1) if column.null_count else column.indices
         return np.asarray(indices).astype(np.int32, copy=False), [str(v) for v in column.dictionary.to_pylist()]
     import pandas as pd
 
@@ -119,3 +119,8 @@ def column_frame(table: Table, wanted: Sequence[str] | None = None) -> Any:
 def _need(table: Table, name: str) -> None:
     if name not in names(table):
         raise BadInput(f"The table has no column {name}; it has {', '.join(names(table)) or 'none'}.")
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece, copied only where it is in several."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -250,3 +251,42 @@ def test_rows_that_say_nothing_about_failure_are_refused():
 
 def test_nothing_gives_an_empty_grid():
     assert align_tables(window=WINDOW, every="1m").shape == (10, 0)
+
+
+def test_lines_are_counted_the_same_in_blocks_in_disorder_and_with_many_templates(monkeypatch):
+    rng = np.random.default_rng(4)
+    n = 3000
+    rows = pd.DataFrame(
+        {
+            "time": times(rng.integers(-50, 700, n)), "service": rng.choice(["web", "db"], n),
+            "level": rng.choice(["INFO", "ERROR"], n), "template": rng.choice([f"t{k}" for k in range(400)], n),
+            "weight": rng.choice([1.0, 4.0], n),
+        }
+    )  # fmt: skip
+    whole = align_tables(logs=rows, window=WINDOW, every="5s")
+    monkeypatch.setattr(sys.modules["kit.align"], "BLOCK", 64)  # small blocks, each with far fewer rows than cells
+    pd.testing.assert_frame_equal(align_tables(logs=rows, window=WINDOW, every="5s"), whole)
+    inside = rows[(rows["time"] >= pd.Timestamp(WINDOW.start)) & (rows["time"] < pd.Timestamp(WINDOW.end))]
+    assert np.nansum(whole.filter(like="log.template.")) == inside["weight"].sum()
+    assert np.nansum(whole.filter(regex=r"log\.(info|error)\.count")) == inside["weight"].sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-90, 690), st.integers(1, 9)), min_size=1, max_size=60, unique_by=lambda x: x[0]),
+    st.sampled_from(["30s", "1m", "150s"]),
+    st.sampled_from(["delta", "count"]),
+)
+def test_every_sample_stands_in_one_bin_and_no_bin_has_a_value_without_one(samples, every, stat):
+    samples.sort()
+    seconds = [s for s, _ in samples]
+    try:
+        wide = align_tables(metric(seconds, [v for _, v in samples], f"web/n.{stat}"), window=WINDOW, every=every)
+    except BadInput:  # further apart than the step: refused as a whole
+        assert len(samples) > 1
+        return
+    step = int(every[:-1]) * (60 if every.endswith("m") else 1)
+    inside = [(s, v) for s, v in samples if 0 <= s < 600]
+    assert np.nansum(wide.to_numpy()) == sum(v for _, v in inside)
+    seen = wide.index[wide.notna().any(axis=1)] if len(wide.columns) else []
+    assert {int(t.timestamp() - US0 // 10**6) // step for t in seen} == {s // step for s, _ in inside}
