@@ -111,6 +111,12 @@ def _impact(impact: Any) -> Values:
     return {"impact": {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}}
 
 
+def _guardrails(found: Any) -> Values:
+    """Guardrails and rules as they stand in the postmortem; nothing when nobody was hurt."""
+    rails = [{"what": g.what, "state": g.state, "because": g.because} for g in found.guardrails]
+    return {"guardrails": rails, "rules": [t.says for t in found.trials]} if rails else {}
+
+
 def _levers(levers: Any) -> Values:
     return {"mitigations": [{"ref": m.ref, "effect": m.effect, "summary": m.summary} for m in levers.effects]}
 
@@ -129,6 +135,7 @@ STEPS: Mapping[str, tuple[str, Callable[[Any], Values]]] = {
     "Spot": ("05", _spot),
     "Board": ("06", _board),
     "Impact": ("07", _impact),
+    "Guardrails": ("07", _guardrails),
     "Postmortem": ("07", _postmortem),
 }
 

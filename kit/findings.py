@@ -91,7 +91,7 @@ class Findings:
         """All parts as one answer, with every key present."""
         merged: dict[str, Any] = {
             "verdict": "cannot_tell", "episodes": [], "hypotheses": [], "mitigations": [], "mechanism": [],
-            "impact": {}, "gaps": [], "partial": [], "next": [],
+            "impact": {}, "guardrails": [], "rules": [], "gaps": [], "partial": [], "next": [],
         }  # fmt: skip
         for name in self.parts():
             for result in (self.part(name) or {"results": {}})["results"].values():

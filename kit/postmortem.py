@@ -99,6 +99,7 @@ def draft_postmortem(
         _section("Mechanism", summary.chain or ["Not told end to end yet; until then this is a correlation."]),
         _section("Detection", _detection(timeline)),
         _section("What limited the harm", _limited(findings)),
+        _section("Guardrails", _guardrails(findings)) if harmed else "",
         _section("Where we were lucky", [TO_FILL]),
         _section("Ruled out", summary.ruled_out or ["Nothing was ruled out."]),
         _section("What we do not know", summary.unknown or ["Nothing that the walk noticed."]),
@@ -155,6 +156,12 @@ def _detection(timeline: pd.DataFrame | None) -> list[str]:
 def _limited(findings: Mapping[str, Any]) -> list[str]:
     helped = [m for m in findings.get("mitigations", []) if m.get("effect") == "helped"]
     return [f"{m.get('summary') or m.get('ref')}: the symptom went back to what it was." for m in helped] or [TO_FILL]
+
+
+def _guardrails(findings: Mapping[str, Any]) -> list[str]:
+    rails = [f"{g['what']}: **{g['state']}**. {g['because']}" for g in findings.get("guardrails", [])]
+    rules = [f"Rule tried on the record: {said}" for said in findings.get("rules", [])]
+    return [*rails, *rules] or [TO_FILL]
 
 
 def _timeline(timeline: pd.DataFrame | None, zone: ZoneInfo) -> str:

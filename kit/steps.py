@@ -13,6 +13,7 @@ import pandas as pd
 
 from connectors.base import Selection
 from connectors.where import all_of
+from connectors.window import Window
 from kit import questions
 from kit.questions import but_not
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kit.classify import Diagnosis
     from kit.coverage import Coverage
     from kit.golden_signals import SignalBoard
+    from kit.guardrails import Guardrails
     from kit.impact import Impact
     from kit.mitigation import Levers
     from kit.path import Cut, Probes
@@ -341,6 +343,37 @@ def measure_harm(case: Case) -> Impact | None:
         onset=case.onset,
         recovered=case.recovered,
         marks=[m.model_dump() for m in case.about.mark],
+    )
+
+
+def try_guardrails(case: Case) -> Guardrails:
+    """07: which guardrails held, and what would a rule have spared on this record, at how many false firings?"""
+    from kit.guardrails import guard, list_guardrails, try_rules
+
+    if case.onset is None or case.requests is None:
+        return guard((), ())
+    told = [v for v in case.verdicts.verdicts if v.state in ("confirmed", "supported") and v.hypothesis.change]
+    told.sort(key=lambda v: v.state != "confirmed")
+    trigger = [told[0].hypothesis.change] if told else []
+    rows = case.changes[case.changes["ref"].isin(trigger)].to_dict("records")
+    end = case.incident.end if case.recovered is None else case.recovered.latest
+    trials = try_rules(
+        questions.request_rows(case, case.look),
+        changes=case.reported_changes,
+        healthy=case.baseline,
+        incident=Window(case.onset.earliest, max(end, case.incident.end)),
+        slow_s=slow_limit(case),
+        trigger=trigger,
+    )
+    return guard(
+        trials,
+        list_guardrails(
+            trigger=rows[0] if rows else None,
+            alerts=case.alerts if len(case.alerts) else None,
+            onset=case.onset.earliest,
+            recovered=end,
+            effects=case.levers.effects,
+        ),
     )
 
 
