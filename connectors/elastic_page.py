@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from connectors.elastic_fields import Column, level_of
 from connectors.elastic_server import lacking
 from connectors.engine import as_schema
-from connectors.errors import BadInput
+from connectors.errors import BadInput, SourceUnavailable
 from connectors.schema import TIME
 from connectors.window import utc
 
@@ -31,6 +31,10 @@ _HEAD: Mapping[str, pa.DataType] = {
     "pit_id": pa.string(),
     "_shards": pa.struct([("total", pa.int64()), ("failed", pa.int64())]),
 }
+
+
+class Damaged(SourceUnavailable):
+    """The answer is not what the server can have said: it was damaged on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,13 @@ class PageReader:
     def read(self, content: bytes) -> Page:
         """The page. Values are the documents' own; a column that the documents lack is null.
 
-        A field with several values gives its text as JSON, or its first value where it is no text.
+        A field with several values gives its text as JSON, or its first value where it is no text. Raises `Damaged`
+        for what is no whole JSON.
         """
         try:
             return self._as_columns(content)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowKeyError):
-            return self._by_value(orjson.loads(content), len(content))
+            return self._by_value(_whole(content), len(content))
 
     # -- by Arrow ---------------------------------------------------------------------------------------------
 
@@ -100,8 +105,9 @@ class PageReader:
         arrays = [self._column(f, hits, by_field) for f in self.schema]
         table = as_schema(pa.table(arrays, names=self.schema.names), self.schema)
         head = {name: answer.column(name)[0].as_py() for name in _HEAD if name in answer.column_names}
-        missing = lacking(orjson.loads(content) if (head.get("_shards") or {}).get("failed") else head)
-        if len(hits) and source is None:
+        missing = lacking(_whole(content) if (head.get("_shards") or {}).get("failed") else head)
+        sent = any(name in self.columns for name in self.schema.names if name not in ("id", "time"))
+        if sent and len(hits) and source is None:
             missing.append("the index keeps no documents (_source is off), so only times and ids are given")
         total = _member(_member(answer.column("hits").combine_chunks(), "total"), "value")
         return Page(
@@ -301,3 +307,12 @@ def _time(value: Any) -> datetime | None:
         return utc(value if isinstance(value, datetime) else str(value))
     except (BadInput, ValueError, OverflowError, OSError):
         return None
+
+
+def _whole(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise Damaged(
+            "a page of rows came damaged, as no whole JSON: ask again, and see what stands between here and the source."
+        ) from None

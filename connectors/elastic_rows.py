@@ -20,7 +20,7 @@ import orjson
 import pyarrow as pa
 
 from connectors.asking import Asking, Stream
-from connectors.elastic_page import Page, PageReader
+from connectors.elastic_page import Damaged, Page, PageReader
 from connectors.elastic_server import AGAIN_S, KEPT_ALIVE, PointGone, Server, TooLarge
 from connectors.errors import OverBudget, SourceUnavailable
 from connectors.http import Http
@@ -188,7 +188,12 @@ class Rows:
     def _read(self, stretch: Stretch) -> Read:
         """One page of a stretch and the size it was asked in; again where that may help."""
         for pause in (*AGAIN_S, None):
-            page, size, point = self._whole(stretch)
+            try:
+                page, size, point = self._whole(stretch)
+            except Damaged as error:
+                if pause is None:
+                    raise Damaged(f"{self._server.name}: {error}") from None
+                continue
             if not page.missing or pause is None:
                 break
             time.sleep(pause)

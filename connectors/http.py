@@ -149,7 +149,7 @@ class Http:
             again = True
             try:
                 reply, wait_s = self._once(method, path, query, content, headers, ends)
-            except (httpx.TransportError, httpx.InvalidURL) as error:
+            except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 words, again = _unreached(error, self.origin)
                 reply, wait_s = Reply(0, words.encode()), None
                 again = again and not (isinstance(error, httpx.TimeoutException) and time.monotonic() >= ends)
@@ -288,6 +288,8 @@ def _unreached(error: Exception, origin: str) -> tuple[str, bool]:
         if "SSL" in words:
             return "speaks another protocol (http or https?)", False
         return "could not be reached", True
+    if isinstance(error, httpx.DecodingError):
+        return "gave an answer that was damaged on its way", True
     hint = " (does it want https?)" if origin.startswith("http:") else ""
     return f"broke the connection off{hint}", True
 
