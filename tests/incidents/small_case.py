@@ -1,7 +1,8 @@
 """A case small enough to be walked in seconds: twenty minutes of one entry log, one flag that makes /pay fail.
 
 Requests come twice a second, on /pay and /cart in turn. From 02:12:00 to 02:16:00 every /pay answers 503 after 1.5 s;
-otherwise all answer 200 after 0.05 s. The flag was switched at 02:12:00 and back at 02:16:00.
+otherwise all answer 200 after 0.05 s. The flag was switched at 02:12:00 and back at 02:16:00. Every hundredth line has
+a field whose name is meant to break out of SQL, and a message meant to break out of HTML.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ kind = "service"
 """
 
 
+HOSTILE_FIELD = """x"'); COPY (SELECT 1) TO 'canary.csv'; -- <b>"""
+HOSTILE_VALUE = (
+    "<script>document.title='canary'</script><img src=x onerror=alert(1)> =cmd|' /C calc'!A0 {{7*7}} ${HOME}"
+)
+
+
 def make_case(folder: Path) -> Path:
     """The case, not walked yet."""
     (folder / "raw").mkdir(parents=True)
@@ -70,12 +77,15 @@ def requests() -> list[dict[str, Any]]:
         at = START + timedelta(seconds=i / 2)
         route = "/pay" if i % 2 else "/cart"
         ill = route == "/pay" and timedelta(minutes=12) <= at - START < timedelta(minutes=16)
+        hostile = {HOSTILE_FIELD: HOSTILE_VALUE} if i % 100 == 0 else {}
         rows.append(
             {
+                **hostile,
                 "time": at.isoformat(),
                 "service": "edge",
                 "level": "ERROR" if ill else "INFO",
-                "message": f"{'no answer from' if ill else 'answered'} payments for customer {i % 50}",
+                "message": f"{'no answer from' if ill else 'answered'} payments for customer {i % 50}"
+                + (f" {HOSTILE_VALUE}" if hostile else ""),
                 "route": route,
                 "http.response.status_code": 503 if ill else 200,
                 "duration_s": 1.5 if ill else 0.05,
