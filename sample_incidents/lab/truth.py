@@ -62,7 +62,8 @@ def write(given: dict, effects: list[Effect], seen: list[Seen], fails_from: int,
     episode: dict = {"onset": {"earliest": earliest, "latest": latest}}
     if cures:
         back = min(e.start for e in cures)
-        episode["recovered"] = {"earliest": back, "latest": max([*broken, *(e.end for e in cures)])}
+        last = max([*broken, *(e.end for e in cures), back + timedelta(seconds=given.get("back_within_s", 0))])
+        episode["recovered"] = {"earliest": back, "latest": last}
     else:
         episode["recovered"] = {"censored": True}
     for key in ("failure", "suspects", "cut", "scope"):

@@ -25,6 +25,7 @@ NOT_YET = {
     "client_contract_change": "a server that refuses is taken for well: the cut stays outside, the change is no suspect",
     "flag_for_some": "the action is named by the class of failure: roll back, not: switch the flag off",
     "pool_starved_by_slow_query_without_metrics": "a line that says the pool was full is no evidence of that link yet",
+    "queue_backlog": "an objective about something other than requests is not judged yet: the verdict is healthy",
     "traffic_lost_upstream": "fewer requests alone are no symptom yet: the verdict is healthy",
 }
 """What the walk still gets wrong, and why; an entry that comes out right fails, so that it is taken out."""
