@@ -1,7 +1,8 @@
 """What other tools report as changed, from their JSON: deploys, flags, cluster events, audit logs, status pages.
 
-Known: GitHub (deployments, statuses, workflow runs, releases; webhooks and API lists), GitLab deployments, Argo CD,
-Helm history, Kubernetes events, LaunchDarkly, Unleash, Grafana annotations, Statuspage, CloudTrail. No person is read.
+Known: GitHub (deployments, statuses, workflow runs, releases, pushes; webhooks and API lists), GitLab deployments,
+Argo CD, Helm history, Kubernetes events, LaunchDarkly, Unleash, Grafana annotations, Statuspage, CloudTrail. Argo CD's
+and Kubernetes' in YAML too. No person is read.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from connectors.errors import BadInput
 from connectors.files.changes_jsonl import moment, to_changes
 from connectors.files.json_rows import documents
 from connectors.files.options import Options, Reading
-from connectors.files.stream import Faults
+from connectors.files.stream import Faults, head
 from connectors.files.times import Clock
+from connectors.files.yaml_documents import looks_like_yaml, yaml_documents
 
 NAME = "change_feeds"
 TABLES = ("CHANGES",)
@@ -47,6 +49,8 @@ def sniff(head: bytes, name: str) -> bool:
     >>> sniff(b'[{"revision":3,"updated":"2026-11-24T04:13:00Z","chart":"checkout-1.2"}]', "helm.json")
     True
     """
+    if looks_like_yaml(head):
+        return any(all(key in head for key in keys) for keys in _YAML_SIGNS)
     return any(all(f'"{key}"'.encode() in head for key in keys) for keys in _SIGNS)
 
 
@@ -58,8 +62,9 @@ _SIGNS = (
     ("titleVerb", "date"), ("featureName", "createdAt"), ("dashboardUID", "time", "text"),
     ("dashboardId", "time", "text"),
     ("incidents", "impact", "created_at"), ("Records", "eventSource", "eventName"),
-    ("deployable", "sha", "environment"),
+    ("deployable", "sha", "environment"), ("ref", "before", "after", "repository", "compare"),
 )  # fmt: skip
+_YAML_SIGNS = ((b"argoproj.io", b"Application"), (b"involvedObject", b"reason"), (b"regarding", b"reason"))
 
 
 def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
@@ -72,7 +77,8 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
     clock = Clock(options.tz, options.year, faults.path)
     rows: list[Row] = []
     known = unknown = 0
-    for document in documents(path, faults):
+    given = yaml_documents(path, faults) if looks_like_yaml(head(path)) else documents(path, faults)
+    for document in given:
         for item in items(document):
             reader = _reader(item)
             if reader is None:
@@ -89,6 +95,8 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
         raise BadInput(f"{faults.path} holds no change that is known: name its format, or write it as changes_jsonl.")
     if unknown:
         faults.missing.append(f"{unknown:,} records of {faults.path} are of no kind that is known and were left out")
+    if known and not rows:
+        faults.notes.append(f"{faults.path} holds nothing that was changed: no history, or events that change nothing")
     unique = {row["id"]: row for row in rows}
     return Reading(to_changes(list(unique.values())), faults.sentences(), tuple(faults.notes))
 
@@ -129,6 +137,7 @@ def _reader(item: Item) -> Callable[[Item], list[Row]] | None:
         (wraps("deployment_status"), _github_status),
         ((wraps("workflow_run") and not wraps("deployment")) or has("head_sha", "run_number"), _github_run),
         (wraps("release") or has("tag_name", "html_url"), _github_release),
+        (has("ref", "before", "after", "compare"), _github_push),
         (has("sha", "environment", "created_at", "deployable"), _gitlab),
         (wraps("deployment") or has("sha", "environment", "created_at"), _github_deployment),
         (has("involvedObject") or has("regarding", "reason"), _kubernetes),
@@ -197,6 +206,25 @@ def _github_release(item: Item) -> list[Row]:
     ]  # fmt: skip
 
 
+def _github_push(item: Item) -> list[Row]:
+    """A push to a branch; one that only makes or takes away a branch or tag changes nothing."""
+    commits, last = item.get("commits") or (), item.get("head_commit")
+    if item.get("deleted") or not isinstance(last, dict):
+        return []
+    branch = str(item["ref"]).removeprefix("refs/heads/").removeprefix("refs/tags/")
+    pushed = (item.get("repository") or {}).get("pushed_at")
+    first = str(last.get("message") or "").split("\n", 1)[0]
+    n = len(commits) or 1
+    return [
+        {
+            "id": f"github:push:{item['after']}:{branch}", "time": pushed or last.get("timestamp"), "kind": "other",
+            "service": _name(item), "summary": f"push of {n} commit{'s' if n != 1 else ''} to {branch}: {first}",
+            "ref": str(item["after"])[:10], "before": str(item["before"])[:10], "after": str(item["after"])[:10],
+            "takes_effect": "restart", "url": item.get("compare"),
+        }
+    ]  # fmt: skip
+
+
 def _gitlab(item: Item) -> list[Row]:
     environment = item["environment"].get("name") if isinstance(item["environment"], dict) else item["environment"]
     return [
@@ -232,7 +260,8 @@ def _argo(item: Item) -> list[Row]:
     history = sorted((item.get("status") or {}).get("history") or (), key=lambda h: str(h.get("deployedAt")))
     rows, before = [], None
     for entry in history:
-        revision = str(entry.get("revision") or "")[:10] or None
+        several = entry.get("revisions") or ()
+        revision = str(entry.get("revision") or ",".join(map(str, several)))[:10] or None
         rows.append(
             {
                 "id": f"argocd:{name}:{entry.get('id')}",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from connectors.files.columns import flat_row
 from connectors.files.json_rows import first_object, read_rows
+from connectors.files.names import NAMES
 from connectors.files.options import Options, Reading
 
 NAME = "json_lines"
@@ -12,12 +14,18 @@ TABLES = ("LOGS",)
 
 
 def sniff(head: bytes, name: str) -> bool:
-    """Is the first line a JSON object? Formats that know their own keys are asked before this one.
+    """Is the first line a JSON object, or does a list or an indented document begin with one that has a time?
+
+    Formats that know their own keys are asked before this one.
 
     >>> sniff(b'{"time": "2026-11-24T04:21:00Z", "msg": "hi"}\\n', "app.log")
     True
     """
-    return first_object(head) is not None
+    row = first_object(head)
+    if row is None:
+        return False
+    one_a_line = head.lstrip()[:1] == b"{" and head.split(b"\n", 1)[0].strip() != b"{"
+    return one_a_line or any(isinstance(flat_row(row).get(key), str | int | float) for key in NAMES["time"])
 
 
 def read(path: Path, options: Options, *, label: str | None = None) -> Reading:

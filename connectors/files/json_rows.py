@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,20 @@ def looks_like(head: bytes, *keys: str, least: int) -> bool:
 
 
 def first_object(head: bytes) -> dict[str, Any] | None:
-    """The first JSON object of the head's lines; None when its first line is none."""
+    """The first JSON object of the head's lines, or of the list or the indented document that it begins.
+
+    None when there is none, or it is longer than the head.
+
+    >>> first_object(b'[\\n  {"a": 1},\\n  {"a"')
+    {'a': 1}
+    """
+    start = head.lstrip()
+    if start[:1] == b"[" or start.split(b"\n", 1)[0].strip() == b"{":
+        try:
+            row, _ = json.JSONDecoder().raw_decode(start.lstrip(b"[ \t\r\n").decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+        return row if isinstance(row, dict) else None
     for line in head.split(b"\n")[:5]:
         if not line.strip():
             continue

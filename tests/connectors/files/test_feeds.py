@@ -273,3 +273,60 @@ def test_pagerduty(tmp_path):
 def test_what_is_no_alert_is_one_sentence(tmp_path):
     with pytest.raises(BadInput, match="holds no alert that is known"):
         read(tmp_path, "alert_feeds", b'{"hello": 1}')
+
+
+ARGO = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: checkout
+status:
+  history:
+  - id: 7
+    revision: 1111111111aaaa
+    deployStartedAt: 2026-11-24T03:00:00Z
+    deployedAt: 2026-11-24T03:01:00Z
+  - id: 8
+    revision: 2222222222bbbb
+    deployedAt: "2026-11-24T04:00:00Z"
+"""
+
+
+def test_argo_cd_in_yaml(tmp_path):
+    pytest.importorskip("yaml")
+    assert told(tmp_path, ARGO) == "change_feeds"
+    first, second = rows(read(tmp_path, "change_feeds", ARGO))
+    assert (first["id"], first["service"], first["after"]) == ("argocd:checkout:7", "checkout", "1111111111")
+    assert (first["time"].hour, first["until"].minute) == (3, 1)
+    assert (second["before"], second["after"]) == ("1111111111", "2222222222")
+
+
+def test_an_argo_application_without_a_history_is_told(tmp_path):
+    pytest.importorskip("yaml")
+    reading = read(tmp_path, "change_feeds", ARGO.split("status:", 1)[0])
+    assert (reading.table.num_rows, reading.faults) == (0, ())
+    assert "nothing that was changed" in reading.notes[0]
+
+
+@pytest.mark.parametrize(
+    "text", [ARGO + "x: &a [1]\ny: *a\n", ARGO + "x: !!python/object/apply:os.system ['true']\n", ARGO + "x: [\n"]
+)
+def test_yaml_that_is_not_plain_is_refused(tmp_path, text):
+    pytest.importorskip("yaml")
+    with pytest.raises(BadInput, match="not plain YAML"):
+        read(tmp_path, "change_feeds", text)
+
+
+def test_a_push_is_a_change_that_waits_for_its_deploy(tmp_path):
+    push = {
+        "ref": "refs/heads/main", "before": "a" * 40, "after": "b" * 40, "compare": "https://example/compare",
+        "repository": {"name": "shop", "pushed_at": 1795493580}, "pusher": {"name": "Ann"},
+        "commits": [{}, {}], "head_commit": {"message": "Pool of 4\n\nby Ann", "timestamp": T},
+    }  # fmt: skip
+    text = orjson.dumps(push)
+    assert told(tmp_path, text) == "change_feeds"
+    (row,) = rows(read(tmp_path, "change_feeds", text))
+    assert row["time"] == AT
+    assert (row["service"], row["takes_effect"], row["after"]) == ("shop", "restart", "b" * 10)
+    assert row["summary"] == "push of 2 commits to main: Pool of 4"
+    assert rows(read(tmp_path, "change_feeds", orjson.dumps({**push, "deleted": True, "head_commit": None}))) == []
