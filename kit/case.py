@@ -415,6 +415,8 @@ class Case:
     # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
 
     coverage = cached_property(steps.cover)
+    clocks = cached_property(steps.compare_clocks)
+    baselines = cached_property(steps.compare_baselines)
     suspects = cached_property(steps.rank_suspects)
     suspects_again = cached_property(steps.rank_suspects_again)
     board = cached_property(steps.read_board)

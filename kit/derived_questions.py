@@ -161,7 +161,7 @@ def _lines(case: Case, source: object, where: str) -> pd.DataFrame:
     fields = tuple(f for f in ("service", "message", "peer.service") if f in names)
     answer: Answer | None = case.ask(
         "logs",
-        lambda: _answered(source.rows(case.look, where=where, fields=fields, order="time", limit=LINES_READ)),  # type: ignore[attr-defined]
+        lambda: questions.answered(source.rows(case.look, where=where, fields=fields, order="time", limit=LINES_READ)),  # type: ignore[attr-defined]
     )
     if answer is None:
         return pd.DataFrame()
@@ -174,7 +174,3 @@ def _lines(case: Case, source: object, where: str) -> pd.DataFrame:
         frame["service"].astype(object) if "service" in frame else pd.Series(None, index=frame.index, dtype=object)
     )
     return frame.assign(service=service.where(service.notna(), own))[frame["message"].notna()]
-
-
-def _answered(rows: object) -> Answer:
-    return rows.answer() if hasattr(rows, "answer") else rows  # type: ignore[return-value]

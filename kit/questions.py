@@ -7,7 +7,7 @@ and for the lines that a finding cites.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -41,6 +41,11 @@ def field_names(case: Case, source: Recorded) -> frozenset[str]:
     """Which fields do the lines of this source have in the look?"""
     answer = case.ask("logs", lambda: source.fields(case.look))
     return frozenset() if answer is None else frozenset(answer.table.column("name").to_pylist())
+
+
+def answered(rows: Answer | Any) -> Answer:
+    """The answer of `rows`, read to its end where it is still a stream."""
+    return rows if isinstance(rows, Answer) else rows.answer()
 
 
 def has_statements(case: Case, name: str) -> bool:

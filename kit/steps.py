@@ -18,9 +18,11 @@ from kit import questions
 from kit.questions import but_not
 
 if TYPE_CHECKING:
+    from kit.baselines import Baselines
     from kit.board import Board
     from kit.case import Case
     from kit.classify import Diagnosis
+    from kit.clocks import Clocks
     from kit.coverage import Coverage
     from kit.golden_signals import SignalBoard
     from kit.guardrails import Guardrails
@@ -40,6 +42,8 @@ STATEMENT = "db.query.summary"
 def cover(case: Case) -> Coverage:
     """00: what do we have, from when to when, and what can it not tell us?"""
     from kit.coverage import count_records, measure_coverage
+    from kit.coverage_questions import field_tables
+    from kit.field_coverage import field_gaps
 
     window, every = case.grid, case.every
     seen = []
@@ -69,10 +73,33 @@ def cover(case: Case) -> Coverage:
         refused=case.gaps,
         incident=case.incident if case.episode is not None else None,
     )
-    if len(case.changes_in_look):
-        return coverage
-    unknown = "no changes at all: what moved before the harm cannot be told"
-    return replace(coverage, gaps=(*coverage.gaps, unknown), because=(*coverage.because, unknown))
+    more = (*_unknown_checks(case), *case.clocks.gaps, *field_gaps(field_tables(case)))
+    if not len(case.changes_in_look):
+        more = ("no changes at all: what moved before the harm cannot be told", *more)
+    return replace(coverage, gaps=(*coverage.gaps, *more), because=(*coverage.because, *more))
+
+
+def _unknown_checks(case: Case) -> tuple[str, ...]:
+    """What cannot be concluded for want of healthy or earlier data."""
+    from kit.field_coverage import healthy_gap
+
+    if case.episode is None:
+        return ()
+    return (*healthy_gap(case.baseline.seconds, case.incident.seconds), *case.baselines.because)
+
+
+def compare_clocks(case: Case) -> Clocks:
+    """00: do the clocks of the sources agree?"""
+    from kit.coverage_questions import compare_source_clocks
+
+    return compare_source_clocks(case)
+
+
+def compare_baselines(case: Case) -> Baselines:
+    """02: was it like this just before, and at the same clock time a day and a week earlier?"""
+    from kit.coverage_questions import compare_case_baselines
+
+    return compare_case_baselines(case)
 
 
 def _first_name(case: Case, pillar: str) -> str | None:

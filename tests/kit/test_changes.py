@@ -233,3 +233,33 @@ def test_a_merge_of_no_known_service_stands_behind_the_deploy_that_woke_it():
     )
     found = rank_changes(rows, ONSET, path=PATH, symptom="web")
     assert [s.id for s in found.ranked] == ["deploy web 4.7", "merge 7"]
+
+
+def test_a_job_acts_from_its_start_not_from_its_end():
+    # a report that began before the onset and ended after it was told as a response
+    report = change(
+        "02:13:51", "nightly-report", kind="job", service="db", takes_effect="schedule", until="2026-03-01T02:15:00Z"
+    )
+    (found,) = rank_changes(table(report), ONSET).suspects
+    assert found.relation == "before"
+    assert found.effect == utc("2026-03-01T02:13:51Z")
+
+
+def test_what_the_data_shows_of_a_dependency_is_a_symptom_and_no_suspect():
+    slow = change("02:13:55", "bank was slow for half a minute", kind="dependency", service="bank", derived=True)
+    fewer = change("02:13:55", "requests fell", kind="traffic", after="fewer requests", derived=True)
+    found = rank_changes(table(slow, fewer), ONSET)
+    assert found.ranked == ()
+    assert all(any("a symptom" in reason for reason in s.because) for s in found.suspects)
+
+
+def test_a_dependencys_own_report_may_be_suspected():
+    deployed = change("02:13:55", "bank maintenance", kind="dependency", service="bank")
+    assert rank_changes(table(deployed), ONSET).ranked[0].id == "bank maintenance"
+
+
+def test_a_statement_in_the_databases_log_is_a_suspect_that_nobody_reported():
+    dropped = change("02:13:59", "DROP INDEX a", kind="schema", service="postgres", derived=True)
+    found = rank_changes(table(dropped), ONSET).ranked[0]
+    assert found.derived
+    assert any("nobody reported it" in reason for reason in found.because)
