@@ -32,6 +32,8 @@ SYMPTOMS = ("dependency",)
 """Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
 EXPECTED = 0.3
 """Where a change so near is expected by chance more often than this, time says nothing."""
+TOO_OFTEN = "changes come so often"
+"""How the sentence begins that says why no change is a suspect by its time."""
 FLOOR = 0.2
 """A suspect scores at least this; below it, a change is listed and not suspected."""
 SCOPES = {
@@ -407,7 +409,7 @@ def _overall(found: list[Suspect], onset: Moment, history: Window | None, second
     busy = [s for s in near if s.p_coincidence > EXPECTED]
     if busy and not any(s.rank for s in found):
         said.append(
-            f"changes come so often ({max(s.p_coincidence for s in busy):.0%} by chance) that being near says nothing"
+            f"{TOO_OFTEN} ({max(s.p_coincidence for s in busy):.0%} by chance) that being near says nothing"
         )
     elif not near:
         said.append("no recorded change took effect before the onset")

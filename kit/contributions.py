@@ -7,6 +7,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from connectors.window import Window, iso
+from kit.changes import TOO_OFTEN
 from kit.errors import BadCase
 from kit.field_coverage import check_gaps
 
@@ -64,7 +65,10 @@ def _suspects(suspects: Any) -> Values:
     responses = [{"ref": s.ref or s.id, "summary": s.summary, "time": iso(s.time)} for s in suspects.responses]
     if suspects.second:
         return {"episodes": [{"suspects_again": ranked}]}
-    return {"episodes": [{"suspects": ranked, "responses": responses, "enough_to_act": suspects.enough_to_act}]}
+    values = {"suspects": ranked, "responses": responses, "enough_to_act": suspects.enough_to_act}
+    often = [reason for reason in suspects.because if reason.startswith(TOO_OFTEN)]
+    gaps = {"gaps": [f"which change began it cannot be told by time: {often[0]}"]} if often else {}
+    return {"episodes": [values], **gaps}
 
 
 def _diagnosis(diagnosis: Any) -> Values:

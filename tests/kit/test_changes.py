@@ -11,7 +11,9 @@ import pytest
 from connectors.errors import NaiveTime
 from connectors.window import Window, utc
 from kit.changes import rank_changes, rerank_changes
+from kit.contributions import contribution
 from kit.numerics.moments import Moment
+from kit.summary import summarize
 
 ONSET = Moment(utc("2026-03-01T02:14:00Z"), utc("2026-03-01T02:14:10Z"), utc("2026-03-01T02:14:20Z"))
 HISTORY = Window.of("2026-02-28T02:00Z", "2026-03-01T02:30Z")
@@ -84,6 +86,8 @@ def test_with_a_deploy_every_75_s_none_is_a_suspect_by_time_alone():
     assert found.ranked == ()
     assert "so often" in found.headline
     assert not any(s.by_time for s in found.suspects if s.relation == "before")
+    page = summarize({"verdict": "incident", "episodes": [{}], **contribution(found)[1]}, title="x")
+    assert any("cannot be told by time: changes come so often" in line for line in page.unknown)
 
 
 def test_scope_comes_from_the_path():
