@@ -145,11 +145,12 @@ def _of_known(known: Known, metric: _Metric, there: Mapping[str, _Metric]) -> It
 def _of_ending(metric: _Metric, there: Mapping[str, _Metric]) -> Iterator[SignalSpec]:
     name = metric.name.removesuffix("_bucket")
     for ending in _ENDINGS:
-        end = next((end for end in ending.ends if name.endswith(end)), None)
+        end = next((end for end in ending.ends if f"_{name}".endswith(end)), None)
         if end is None or (ending.metric_type == "histogram") != (name != metric.name):
             continue
-        stem = name.removesuffix(end)
-        divisor = next((there[stem + below] for below in ending.divisor if stem + below in there), None)
+        stem = f"_{name}".removesuffix(end)
+        sizes = [f"{stem}{below}"[1:] for below in ending.divisor]
+        divisor = next((there[size] for size in sizes if size in there), None)
         spec = SignalSpec(
             service="",
             kind=ending.kind,

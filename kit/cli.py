@@ -181,12 +181,15 @@ def lint(
 def check(case: CasePath) -> int:
     """Ask each source of a case something cheap: is it there, from when to when, with which fields?"""
     from kit.case import open_case
-    from kit.check import check_sources
+    from kit.check import check_sources, pillar_gaps
 
-    rows = check_sources(open_case(case_folder(case)))
+    opened = open_case(case_folder(case))
+    rows = check_sources(opened)
     width = max(len(r.source) for r in rows) if rows else 0
     for row in rows:
         typer.echo(f"{row.source:<{width}}  {row.table:<8}  {row.says}")
+    for gap in pillar_gaps(opened, rows):
+        typer.echo(f"not to be seen here: {gap}")
     return IN_PART if any(not row.reached for row in rows) else 0
 
 

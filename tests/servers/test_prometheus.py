@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from connectors.prometheus import Settings, open_source
+from connectors.proposed_signals import proposed_signals
 from connectors.settings import Place
 from connectors.testing_metrics import SIGNALS, WINDOW
+from kit.case import Case
+from kit.check import check_sources, pillar_gaps
 from tests.servers.metrics_checks import GROWN, HOUR, StoreChecks, ask, both_texts, deltas
 from tests.servers.metrics_nodes import prometheus
 
@@ -36,3 +39,29 @@ class TestPrometheus(StoreChecks):
         assert answer.table.num_rows
         assert answer.fetch.engine.startswith("Prometheus 2.")
         assert "work_total" not in source.catalogue(HOUR).table.column("metric").to_pylist()
+
+    def test_a_case_is_told_whether_it_is_there_how_fast_and_by_which_clock(self, url, tmp_path):
+        window = f"start = {WINDOW.start.isoformat()}\nend = {WINDOW.end.isoformat()}\n"
+        (tmp_path / "incident.toml").write_text(f'id = "c"\ntitle = "c"\nservices = ["checkout"]\n[look]\n{window}')
+        (tmp_path / "sources.toml").write_text(
+            f'[sources.prom]\nkind = "prometheus"\ntable = "metrics"\nurl = "{url}"\n'
+            f'[sources.alerts]\nkind = "prometheus"\ntable = "alerts"\nurl = "{url}"\n'
+        )
+        case = Case(tmp_path)
+        metrics, alerts = check_sources(case)
+        assert "clock agrees within" in metrics.says
+        assert "(Prometheus 2." in metrics.says
+        assert "requests_total" in metrics.fields
+        assert alerts.says.startswith("3 alerts in ")
+        assert pillar_gaps(case, [metrics, alerts]) == [
+            "checkout: no metrics",  # no signals.toml yet
+            "no source answers for logs, traces and changes: add one to sources.toml if there is one",
+        ]
+
+    def test_what_is_proposed_from_it_can_be_read(self, source):
+        specs = proposed_signals(source.catalogue(WINDOW).table)
+        assert {(s.service, s.name) for s in specs} >= {
+            ("checkout", n) for n in ("duration", "requests", "pool.in.use", "up")
+        }
+        rows = source.metrics(WINDOW, signals=specs, every="1m").table.to_pylist()
+        assert {r["name"] for r in rows} >= {"duration", "requests", "pool.in.use", "up"}
