@@ -1,0 +1,75 @@
+"""Clocks of hosts compared by the calls between them: an interval, both directions together, and nothing is shifted."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from kit.clock_skew import compare_span_clocks
+
+AT = pd.Timestamp("2026-03-01T02:00:00Z")
+
+
+def calls(caller, callee, *, ahead_s, n=30, kinds=("client", "server"), first=0):
+    """Calls of 100 ms each second; the callee works from 20 to 60 ms in it by the caller's clock."""
+    rows = []
+    for i in range(first, first + n):
+        at = AT + pd.Timedelta(seconds=i)
+        rows.append((at, 0.1, f"t{i}", f"{i}a", None, caller, kinds[0]))
+        rows.append((at + pd.Timedelta(seconds=0.02 + ahead_s), 0.04, f"t{i}", f"{i}b", f"{i}a", callee, kinds[1]))
+    names = ["start", "duration_s", "trace_id", "span_id", "parent_id", "host", "kind"]
+    return pd.DataFrame(rows, columns=names).assign(service=lambda rows: rows["host"])
+
+
+def test_a_clock_ahead_is_an_interval_that_holds_the_truth():
+    (offset,) = compare_span_clocks(calls("a-web", "b-db", ahead_s=2.0)).offsets
+    assert (offset.one, offset.other, offset.pairs) == ("a-web", "b-db", 30)
+    assert offset.low == pytest.approx(1.96)  # its end may be as late as the caller's
+    assert offset.high == pytest.approx(2.02)  # its begin as early
+    assert not offset.agree
+
+
+def test_the_direction_of_the_calls_does_not_matter():
+    there = compare_span_clocks(calls("a-web", "b-db", ahead_s=2.0)).offsets[0]
+    back = compare_span_clocks(calls("b-db", "a-web", ahead_s=-2.0)).offsets[0]
+    assert (back.one, back.other) == ("a-web", "b-db")
+    assert back.low == pytest.approx(1.98)
+    assert back.high == pytest.approx(2.04)
+    both = pd.concat([calls("a-web", "b-db", ahead_s=2.0), calls("b-db", "a-web", ahead_s=-2.0, first=100)])
+    (offset,) = compare_span_clocks(both).offsets
+    assert (offset.low, offset.high) == (pytest.approx(1.98), pytest.approx(2.02))
+    assert there.low <= offset.low <= offset.high <= there.high
+
+
+def test_clocks_that_agree_are_said_to_and_how_well():
+    found = compare_span_clocks(calls("a-web", "b-db", ahead_s=0.0))
+    assert found.offsets[0].agree
+    assert found.gaps == ()
+    assert found.headline == "The two clocks agree, the least known within 0.04 s."
+
+
+def test_a_clock_that_was_set_fits_no_offset():
+    both = pd.concat([calls("a-web", "b-db", ahead_s=2.0), calls("a-web", "b-db", ahead_s=0.0, first=100)])
+    found = compare_span_clocks(both)
+    assert "one was set, or drifts" in found.headline
+
+
+def test_messages_few_calls_and_one_host_say_nothing():
+    assert compare_span_clocks(calls("a", "b", ahead_s=2.0, kinds=("producer", "consumer"))).offsets == ()
+    assert compare_span_clocks(calls("a", "a", ahead_s=2.0)).offsets == ()
+    few = compare_span_clocks(calls("a", "b", ahead_s=2.0, n=19))
+    assert (few.offsets, few.unknown) == ((), ("a and b share fewer than 20 calls",))
+
+
+def test_lost_parents_are_counted_and_the_spans_stay_as_they_are():
+    spans = calls("a-web", "b-db", ahead_s=2.0)
+    lost = spans[spans["span_id"] != "0a"]
+    before = lost.copy(deep=True)
+    found = compare_span_clocks(lost)
+    assert found.because[0] == "1.7% of 59 spans lack the parent they name"
+    assert found.offsets[0].pairs == 29
+    pd.testing.assert_frame_equal(lost, before)
+
+
+def test_no_spans_are_no_clocks():
+    assert compare_span_clocks(calls("a", "b", ahead_s=0.0, n=0)).offsets == ()
