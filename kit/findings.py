@@ -27,7 +27,10 @@ FAILURES = (
 )  # fmt: skip
 VERDICTS = ("incident", "healthy", "cannot_tell")
 STATES = ("guess", "open", "supported", "confirmed", "refuted")
-KEYS = ("verdict", "episodes", "hypotheses", "mitigations", "mechanism", "impact", "gaps", "partial", "next")
+KEYS = (
+    "verdict", "episodes", "hypotheses", "mitigations", "mechanism", "impact", "guardrails", "rules", "gaps", "partial",
+    "next",
+)  # fmt: skip
 ONSET_WIDTH_S = 30.0
 """An onset interval wider than this does not count as found when compared with a truth."""
 
