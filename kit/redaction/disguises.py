@@ -11,13 +11,13 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _ESCAPE = re.compile(r"\\+(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[/\"'tr])")
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,5}|[A-Za-z]{2,12});")
-_PLUS = re.compile(r"\+")
+_CODED = re.compile("|".join(form.pattern for form in (_PERCENT, _ESCAPE, _ENTITY)))
 _JOINT = re.compile(
     r"[ \t]*(?:\\+|=)?(?:\r?\n|\\+r?\\*n|<br ?/?>|<wbr ?/?>)[ \t]*(?:[|>#*+][ \t]+)?"
     r"|[\u00ad\u200b-\u200d\u2060\ufeff]+|[\"'][ \t]*(?:\+|\.\.?|\|\|)[ \t]*[\"']"
@@ -29,13 +29,15 @@ _PRINTABLE = re.compile(r"[\x20-\x7e\t\r\n\u00a0-\uffff]+")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A text with some of its pieces decoded. `joints` are places in it where something was taken out."""
+    """A text with some of its pieces decoded. `joints` are places in it where lines were joined, with a
+    blank where it is `spaced`."""
 
     text: str
     disguise: str
     _starts: tuple[int, ...]
     _pieces: tuple[tuple[int, int, bool], ...]
     joints: tuple[int, ...] = ()
+    spaced: bool = False
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """Where in the first text does this stretch of the view stand?"""
@@ -58,14 +60,11 @@ def views(text: str) -> Iterator[View]:
     >>> [v.text for v in views("mail ada%40example.org")]
     ['mail ada@example.org']
     """
-    if "%" in text and _PERCENT.search(text):
-        yield _decoded(text, _PERCENT, lambda m: unquote_to_bytes(m).decode("utf-8", "replace"), "URL-encoded")
-    if "\\" in text and _ESCAPE.search(text):
-        yield _decoded(text, _ESCAPE, _unescaped, "escaped")
-    if "&" in text and _ENTITY.search(text):
-        yield _decoded(text, _ENTITY, html.unescape, "HTML entity")
+    if _CODED.search(text):
+        yield _decoded(text, _CODED, _plain, "encoded")
     if _JOINT.search(text):
         yield _decoded(text, _JOINT, lambda m: "", "split over lines")
+        yield replace(_decoded(text, _JOINT, lambda m: " ", "split over lines"), spaced=True)
 
 
 def is_disguised(text: str) -> bool:
@@ -113,12 +112,18 @@ def _decoded(text: str, form: re.Pattern[str], decode: Callable[[str], str], dis
     for match in form.finditer(text):
         put(text[done : match.start()], done, match.start(), as_is=True)
         put(decode(match[0]), match.start(), match.end(), as_is=False)
-        joints.append(length)
+        joints.append(length if not pieces or pieces[-1][2] else length - 1)
         done = match.end()
     put(text[done:], done, len(text), as_is=True)
     if not pieces:
         put(" ", 0, len(text), as_is=False)
     return View("".join(out), disguise, tuple(starts), tuple(pieces), tuple(joints) if form is _JOINT else ())
+
+
+def _plain(piece: str) -> str:
+    if piece[0] == "%":
+        return unquote_to_bytes(piece).decode("utf-8", "replace")
+    return html.unescape(piece) if piece[0] == "&" else _unescaped(piece)
 
 
 def _unescaped(piece: str) -> str:

@@ -44,7 +44,7 @@ _EMPTY = re.compile(
     r"valid|failed|failure|success|succeeded|enabled|disabled|denied|granted|not|found|used|error|anonymous|guest|"
     r"authentication|changed|reset|mismatch|rejected|accepted|string|int|bool|"
     r"[*x•.\-]{2,}|\[?(?:filtered|redacted|masked|hidden|removed)\]?|<[^<>]*>|\$\{?\w+\}?|\{\{.*\}\}|%\(?\w*\)?[sdr]|"
-    r"\$\d+|\?|:\w+|\{\w*\}|\.\.\.|…)"
+    r"\$+|\$\d+|\?|:\w+|\{\w*\}|\.\.\.|…)"
 )
 
 
@@ -55,10 +55,8 @@ def find_keyed(text: str) -> Iterator[Hit]:
     ['hunter 2', 'abc.def-123', 'abc.def-123']
     """
     for form in (_PAIR, _LISTED, _OTLP, _OPTION):
-        for match in form.finditer(text):
-            told = told_by_name(match["name"])
-            if told in (SECRET, PERSONAL):
-                yield from _value(match, told)
+        for match, told in _told(form, text):
+            yield from _value(match, told)
     for match in _IN_LIST.finditer(text):
         told = told_by_name(match["name"])
         if told in (SECRET, PERSONAL):
@@ -82,6 +80,18 @@ def is_placeholder(value: str) -> bool:
     (True, False)
     """
     return not value.strip() or _EMPTY.fullmatch(value.strip()) is not None
+
+
+def _told(form: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Every match whose name tells something; the value of any other name is read on its own."""
+    at = 0
+    while (match := form.search(text, at)) is not None:
+        told = told_by_name(match["name"])
+        if told in (SECRET, PERSONAL):
+            yield match, told
+            at = match.end()
+        else:
+            at = match.end("name")
 
 
 def _value(match: re.Match[str], told: str) -> Iterator[Hit]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from kit.errors import BadCase
 
 KINDS = ("secret", "token", "key", "user", "email", "phone", "ssn", "ip", "mac", "card", "iban", "host", "match")
+STARTS = re.compile(rf"(?:{'|'.join(KINDS)})_[a-z2-7]{{13}}")
 FORM = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(KINDS)})_[a-z2-7]{{13}}(?![A-Za-z0-9])")
 
 

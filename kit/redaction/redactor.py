@@ -21,12 +21,14 @@ from kit.redaction.network import EVERYONE, find_ips, find_macs, is_public
 from kit.redaction.own_patterns import find_own
 from kit.redaction.people import find_emails, find_phones, find_social_security
 from kit.redaction.profile import HOST_COLUMNS, Profile
-from kit.redaction.pseudonyms import FORM, Pseudonyms
+from kit.redaction.pseudonyms import FORM, STARTS, Pseudonyms
 from kit.redaction.tokens import find_tokens
 from kit.redaction.urls import find_home_folders, find_in_urls
 
 _BLOCK = 400_000
 _DEPTH = 3
+_LEAST_LEFT = 6
+_BY_NAME = ("key by name", "personal", "URL parameter", "URL user info")
 NOT_A_VALUE = frozenset({"", "<other>", "<missing>"}) | EVERYONE
 
 
@@ -91,12 +93,19 @@ class Redactor:
         """Every place of the text that must not leave, without overlaps."""
         return merged(self._find(text, depth=0))
 
-    def _find(self, text: str, *, depth: int, named: bool = True) -> Iterator[Hit]:
-        direct = [h for h in self._direct(text, named=named) if self._counts_as_hit(h)]
+    def _find(self, text: str, *, depth: int, named: bool = True, joined: bool = False) -> Iterator[Hit]:
+        ours = self._issued_in(text)
+        direct = [
+            h
+            for h in self._direct(text, named=named)
+            if self._counts_as_hit(h) and not (ours and _overlaps(h.start, h.start + 1, ours))
+        ]
         yield from direct
         if depth >= _DEPTH:
             return
         yield from self._encoded(text, depth)
+        if joined:
+            return
         pieces = text.split(SEPARATOR) if SEPARATOR in text else [text]
         at = 0
         for piece in pieces:
@@ -115,19 +124,50 @@ class Redactor:
                 )
 
     def _disguised(self, piece: str, at: int, depth: int, direct: Sequence[Hit]) -> Iterator[Hit]:
+        ours = self._issued_in(piece)
         for view in views(piece):
             if view.text == piece:
                 continue
-            for hit in self._find(view.text, depth=depth + 1):
-                if view.joints:
-                    if not view.crosses(hit.start, hit.end) or hit.kind in ("phone", "user", "secret-word"):
-                        continue
-                    start, end = (p + at for p in view.back(hit.start, hit.end))
-                    if any(d.start <= start and d.kind == hit.kind and d.end > start for d in direct):
-                        continue
-                else:
-                    start, end = (p + at for p in view.back(hit.start, hit.end))
+            inner = (
+                self._known(view.text)
+                if view.spaced
+                else self._find(view.text, depth=depth + 1, joined=bool(view.joints))
+            )
+            for hit in inner:
+                start, end = (p + at for p in view.back(hit.start, hit.end))
+                if _overlaps(start - at, end - at, ours):
+                    continue
+                if view.joints and not (
+                    view.crosses(hit.start, hit.end)
+                    and self._is_torn(hit, piece, start - at, end - at, at, direct, spaced=view.spaced)
+                ):
+                    continue
                 yield Hit(start, end, hit.kind, f"{hit.found_by}, {view.disguise}", hit.value)
+
+    def _known(self, text: str) -> Iterator[Hit]:
+        """Known values, and numbers that are written in groups: what a line may be broken in at a blank."""
+        yield from self.learnt.find(text)
+        yield from find_cards(text)
+        yield from find_ibans(text)
+        yield from find_phones(text)
+
+    def _is_torn(
+        self, hit: Hit, piece: str, start: int, end: int, at: int, direct: Sequence[Hit], *, spaced: bool
+    ) -> bool:
+        """Is what only shows when lines are joined one value, not the end of a line and the beginning of the next?
+
+        A known value is, and a form that did not fit before the join. A value behind a name is when the rest of it is
+        all that the next line holds.
+        """
+        if FORM.search(hit.value) or (hit.kind == "phone" and not hit.value.startswith("+")):
+            return False
+        if hit.found_by == "learnt value":
+            return True
+        if spaced and hit.kind not in ("card", "iban", "phone"):
+            return False
+        if hit.found_by in _BY_NAME and hit.found_by != "URL user info":
+            return piece[end : end + 1] in ("", "\n", "\r", '"', "'", "<", "\\", "`", "&") and hit.kind == "secret"
+        return not any(d.start <= start + at < d.end and d.kind == hit.kind for d in direct)
 
     def _direct(self, text: str, *, named: bool) -> Iterator[Hit]:
         profile = self.profile
@@ -152,8 +192,22 @@ class Redactor:
         yield from self.learnt.find(text)
         yield from find_own(text, profile.patterns)
 
+    def _issued_in(self, text: str) -> list[tuple[int, int]]:
+        """Where do pseudonyms of ours stand in the text? What begins in one is no finding."""
+        if not self.pseudonyms.issued or "_" not in text:
+            return []
+        return [m.span() for m in STARTS.finditer(text) if m[0] in self.pseudonyms.issued]
+
     def _counts_as_hit(self, hit: Hit) -> bool:
-        return hit.value not in self.kept and hit.value not in self.pseudonyms.issued
+        if hit.value in self.kept or hit.value in self.pseudonyms.issued:
+            return False
+        if hit.found_by not in _BY_NAME or "_" not in hit.value:
+            return True
+        first = STARTS.match(hit.value)
+        if first is not None and first[0] in self.pseudonyms.issued:
+            return False
+        rest = FORM.sub(lambda m: "" if m[0] in self.pseudonyms.issued else m[0], hit.value)
+        return rest == hit.value or sum(c.isalnum() for c in rest) >= _LEAST_LEFT
 
     # --- replacing ---------------------------------------------------------------------------------------------------
 
@@ -168,6 +222,8 @@ class Redactor:
             for block in _blocks(group):
                 out = self._replaced(block, named=named)
                 self._done.update(zip(block.split(SEPARATOR), out.split(SEPARATOR), strict=True))
+        for text in (t for t in new if is_disguised(t) and self._done.get(t, t) != t):
+            self._done[text] = self._replaced(self._done[text])  # what a disguise hid may show only now
         for text in (t for t in new if SEPARATOR in t):
             self._done[text] = self._replaced(text)
         return [self._done[t] for t in texts]
@@ -246,6 +302,11 @@ def _with_names(texts: Sequence[str]) -> tuple[list[str], list[str]]:
         return [], []
     may = pc.match_substring_regex(pa.array(texts, pa.large_string()), STEMS, ignore_case=True).to_pylist()
     return [t for t, m in zip(texts, may, strict=True) if m], [t for t, m in zip(texts, may, strict=True) if not m]
+
+
+def _overlaps(start: int, end: int, spans: Sequence[tuple[int, int]]) -> bool:
+    at = bisect_right(spans, (start, 1 << 62)) - 1
+    return (at >= 0 and spans[at][1] > start) or (at + 1 < len(spans) and spans[at + 1][0] < end)
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[str]:

@@ -64,8 +64,9 @@ def require_clean(path: Path, redactor: Redactor, *, known_scripts: tuple[str, .
         more = f" and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
         raise CheckFailed(
             f"{path.name} was not written: after redaction something that must not leave is still there, "
-            f"in {len(leaks)} place{'s' if len(leaks) > 1 else ''} ({'; '.join(str(leak) for leak in leaks[:_SHOWN])}{more}). What it is stands at that place in the case; a "
-            "value that may be shown goes into `keep` of redaction.toml in your configuration folder."
+            f"in {len(leaks)} place{'s' if len(leaks) > 1 else ''} "
+            f"({'; '.join(str(leak) for leak in leaks[:_SHOWN])}{more}). What it is stands at that place in the case; "
+            "a value that may be shown goes into `keep` of redaction.toml in your configuration folder."
         )
 
 
@@ -216,16 +217,19 @@ def _inside(where: str, value: Any) -> Iterator[tuple[str, str]]:
             return
         for key, inner in value.items():
             here = f"{where}.{key}" if where else str(key)
+            if str(key).startswith("image/"):
+                continue
             yield here, str(key)
             if isinstance(inner, str):
                 yield here, inner
-                if len(inner) < 4000 and "\n" not in inner:
+                if len(inner) < 4000 and "\n" not in inner and not here.endswith("kernelspec.display_name"):
                     yield here, f"{json.dumps(str(key))}: {json.dumps(inner, ensure_ascii=False)}"
             else:
                 yield from _inside(here, inner)
     elif isinstance(value, list):
         if value and all(isinstance(v, str) for v in value):
-            yield f"{where}[]", ("" if where.endswith(("source", "text", "html")) else "\n").join(value)
+            last = where.rsplit(".", 1)[-1]
+            yield f"{where}[]", ("" if last in ("source", "text") or "text/" in where else "\n").join(value)
             for text in dict.fromkeys(value):
                 yield f"{where}[]", text
             return
