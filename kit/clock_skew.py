@@ -19,8 +19,8 @@ def compare_span_clocks(spans: Any) -> Clocks:
     Takes SPANS. A server's span begins after its caller's client span began and ends before that ended, so every call
     bounds the offset from both sides, and calls the other way round bound it once more; a hundredth of them may stray,
     and each bound is 10 ms wider than it was seen, since servers end their spans a little late.
-    Pairs with fewer than 20 calls, or known only within more than 5 s, are unknown. Messages (producer, consumer) and
-    children within one host say nothing. `because` begins with the share of spans that lack the parent they name:
+    Pairs with fewer than 20 calls, or known only within more than 5 s, are unknown. Calls that
+    failed (a caller that gave up ends before its server), messages and children within one host say nothing. `because` begins with the share of spans that lack the parent they name:
     calls whose other half was lost are not compared. Offsets are in seconds, of `other` ahead of `one`.
 
     It can mislead where every call waits on one side only (a queue before the server): the interval is then wide, not
@@ -61,7 +61,7 @@ def _bounds(tree: SpanTree) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     theirs, ours = tree.host.codes[parent], tree.host.codes[child]
     calling, serving = (tree.kind.code(kind) for kind in ("client", "server"))
     called = (tree.kind.codes[parent] == calling) & (tree.kind.codes[child] == serving)
-    apart = called & (theirs >= 0) & (ours >= 0) & (theirs != ours)
+    apart = called & ~tree.error[parent] & (theirs >= 0) & (ours >= 0) & (theirs != ours)
     child, parent, theirs, ours = child[apart], parent[apart], theirs[apart], ours[apart]
     late_end = (tree.end[child] - tree.end[parent]) / 1e6
     late_start = (tree.start[child] - tree.start[parent]) / 1e6

@@ -62,6 +62,16 @@ def test_a_server_that_ends_its_span_a_little_late_is_no_clock_that_was_set():
     assert compare_span_clocks(spans).offsets[0].agree
 
 
+def test_a_caller_that_gave_up_says_nothing():
+    spans = calls("a-web", "b-db", ahead_s=0.0, n=60).assign(status="unset")
+    asked, served = (spans["kind"] == kind for kind in ("client", "server"))
+    early = spans["trace_id"].isin([f"t{i}" for i in range(0, 60, 3)])
+    spans.loc[asked & early, "status"] = "error"
+    spans.loc[served & early, "duration_s"] = 30.0
+    (offset,) = compare_span_clocks(spans).offsets
+    assert (offset.agree, offset.pairs) == (True, 40)
+
+
 def test_messages_few_calls_and_one_host_say_nothing():
     assert compare_span_clocks(calls("a", "b", ahead_s=2.0, kinds=("producer", "consumer"))).offsets == ()
     assert compare_span_clocks(calls("a", "a", ahead_s=2.0)).offsets == ()
