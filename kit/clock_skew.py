@@ -18,10 +18,11 @@ def compare_span_clocks(spans: Any) -> Clocks:
 
     Takes SPANS. A server's span begins after its caller's client span began and ends before that ended, so every call
     bounds the offset from both sides, and calls the other way round bound it once more; a hundredth of them may stray,
-    and each bound is 10 ms wider than it was seen, since servers end their spans a little late.
-    Pairs with fewer than 20 calls, or known only within more than 5 s, are unknown. Calls that
-    failed (a caller that gave up ends before its server), messages and children within one host say nothing. `because` begins with the share of spans that lack the parent they name:
-    calls whose other half was lost are not compared. Offsets are in seconds, of `other` ahead of `one`.
+    and each bound is 10 ms wider than it was seen, since servers end their spans a little late. Pairs with fewer than
+    20 calls, or known only within more than 5 s, are unknown. Calls that failed (a caller that gave up ends before its
+    server), messages and children within one host say nothing. `because` begins with the share of spans that lack the
+    parent they name: calls whose other half was lost are not compared. Offsets are in seconds, of `other` ahead of
+    `one`.
 
     It can mislead where every call waits on one side only (a queue before the server): the interval is then wide, not
     wrong. A clock that was set in between shows as low above high.
