@@ -224,6 +224,10 @@ class Case:
             self.gaps.setdefault(str(error), pillar)
             return None
 
+    def count_as(self, pillar: str, answer: Answer) -> None:
+        """Let an answer of another source stand among this pillar's evidence, too: what was read out of it."""
+        self._seen.setdefault(pillar, {})[answer.evidence] = None
+
     def evidence(self, *pillars: str) -> list[str]:
         """The ids of all answers read so far in these pillars (all of them when none is named).
 

@@ -68,6 +68,17 @@ def contents_of(reported: pd.DataFrame, derived: Sequence[Row]) -> dict[str, str
     return found
 
 
+def _same_end(reported: pd.DataFrame, row: Row) -> str | None:
+    """The reported end of the same thing, up to a day before it was noticed; a renewal is none."""
+    if "takes_effect" not in reported:
+        return None
+    ends = reported[(reported["takes_effect"].astype(str) == "expiry") & (reported["kind"].astype(str) == row["kind"])]
+    ends = ends[ends["service"].astype(str) == str(row["service"])]
+    at = pd.Timestamp(row["time"])
+    near = ends[(ends["time"] <= at + SLACK) & (ends["time"] >= at - timedelta(days=1))]
+    return str(near.iloc[-1]["id"]) if len(near) else None
+
+
 def _with_fractions(reported: pd.DataFrame, shares: Mapping[str, float]) -> pd.DataFrame:
     if not shares or "fraction" not in reported:
         return reported
@@ -77,8 +88,10 @@ def _with_fractions(reported: pd.DataFrame, shares: Mapping[str, float]) -> pd.D
 
 def _reporting(reported: pd.DataFrame, row: Row) -> str | None:
     """Which reported change, by id, says the same as this derived one? The nearest in time; None: no one does."""
-    if not len(reported) or row["takes_effect"] == "expiry":
+    if not len(reported):
         return None
+    if row["takes_effect"] == "expiry":
+        return _same_end(reported, row)
     kinds = ALIKE.get(str(row["kind"]), frozenset({str(row["kind"])}))
     same = reported[reported["kind"].astype(str).isin(kinds)]
     service = same["service"].astype(object).where(same["service"].notna(), None)

@@ -54,13 +54,11 @@ def _schemas(case: Case) -> list[Row]:
 
 
 def _certificates(case: Case) -> list[Row]:
-    """By what clients say, by a probe's metric, and by the PEM files that lie in the case."""
+    """By what clients say, and by a probe's metric. (PEM files are a source of changes like any other.)"""
     refused = certificates.refused_certificates(_said(case, certificates.EXPIRED_WORDS), window=case.look)
     named = {row["service"] for row in refused}
     probed = case.metrics[case.metrics["name"].astype(str).str.contains("cert_expiry|certificate.*expiry", regex=True)]
     ends = certificates.probed_ends(probed) if len(probed) else {}
-    for path in sorted((*case.folder.glob("raw/**/*.pem"), *case.folder.glob("raw/**/*.crt"))):
-        ends |= certificates.pem_ends(path.read_bytes(), name=path.stem)
     return [*refused, *(r for r in certificates.expiring(ends, window=case.look) if r["service"] not in named)]
 
 
@@ -85,7 +83,7 @@ def _versions(case: Case) -> list[Row]:
         if counts is None:
             continue
         counted = True
-        case.derived_evidence.setdefault("changes", []).append(counts.evidence)
+        case.count_as("changes", counts)
         for service, part in counts.to_frame().groupby("service", sort=True):
             found += versions.appeared(part, service=str(service), at=at)
     if counted:
@@ -165,7 +163,7 @@ def _lines(case: Case, source: object, where: str) -> pd.DataFrame:
     )
     if answer is None:
         return pd.DataFrame()
-    case.derived_evidence.setdefault("changes", []).append(answer.evidence)
+    case.count_as("changes", answer)
     frame = answer.to_frame()
     if "message" not in frame:
         return frame.iloc[:0]

@@ -11,7 +11,7 @@ from connectors.files.stream import Faults, head, raw_head
 
 FORMATS = (
     "otlp_protobuf", "otlp_json", "jaeger_json", "nginx_json", "postgres_jsonlog", "changes_jsonl", "alert_feeds",
-    "change_feeds", "log_answers", "json_lines", "openmetrics", "combined",
+    "change_feeds", "pem", "log_answers", "json_lines", "openmetrics", "combined",
     "changes_csv", "text",
 )  # fmt: skip
 """One module each in this package; asked in this order, the more particular before the more general."""

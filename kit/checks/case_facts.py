@@ -101,8 +101,7 @@ class CaseFacts:
     def changes(self) -> Table | None:
         """The change log; None when no source has one."""
         changes = self._case.changes
-        grounds = (*self._case.evidence("changes"), *self._case.derived_evidence.get("changes", ()))
-        return Table(changes, grounds) if self._case.sources("changes") or len(changes) else None
+        return Table(changes, tuple(self._case.evidence("changes"))) if self._case.sources("changes") or len(changes) else None
 
     def templates(self) -> Table | None:
         """The compared templates; None when they were not computed."""

@@ -1,4 +1,4 @@
-"""Which certificate ran out, or is about to? From what clients say, from a probe's metric, from PEM files."""
+"""Which certificate ran out, or is about to? From what clients say, and from a probe's metric."""
 
 from __future__ import annotations
 
@@ -81,25 +81,6 @@ def probed_ends(metrics: pd.DataFrame) -> dict[str, datetime]:
     known = metrics.dropna(subset=["value"]).sort_values("time", kind="stable")
     last = known.groupby(known["service"].astype(str), sort=True)["value"].last()
     return {str(s): datetime.fromtimestamp(v, UTC) for s, v in last.items() if v > 0}
-
-
-def pem_ends(text: bytes, *, name: str) -> dict[str, datetime]:
-    """Whose certificate in this PEM file ends when? By its common name, else by `name`; nothing when it has none.
-
-    Only certificates are read, never keys. Of several (a chain) each counts: the first to end breaks the chain.
-    """
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    ends: dict[str, datetime] = {}
-    for block in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.S):
-        try:
-            certificate = x509.load_pem_x509_certificate(block)
-        except ValueError:
-            continue
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        ends[str(names[0].value) if names else name] = certificate.not_valid_after_utc
-    return ends
 
 
 def _expiry(whose: str | None, at: datetime, *, name: str, verb: str) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -76,23 +76,6 @@ def test_certificates_that_end_in_the_look_soon_after_and_much_later():
         "the certificate of a expired",
         "the certificate of b expires on 2026-03-05 00:00",
     ]
-
-
-def test_the_end_of_a_pem_file_is_read_and_a_broken_one_is_passed_over():
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bank")])
-    end = datetime(2026, 3, 1, 2, 14, tzinfo=UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = (
-        made.serial_number(1).not_valid_before(end - timedelta(days=1)).not_valid_after(end).sign(key, hashes.SHA256())
-    )
-    broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    assert certificates.pem_ends(made.public_bytes(serialization.Encoding.PEM) + broken, name="file") == {"bank": end}
 
 
 def test_the_probes_metric_gives_the_last_end_it_saw():
@@ -216,3 +199,13 @@ def test_a_certificates_end_is_never_folded_into_its_renewal():
     end = derived_row("certificate", AT[10].to_pydatetime(), "the certificate of shop expired", service="shop",
                       takes_effect="expiry")  # fmt: skip
     assert len(join_changes(reported(kind="certificate"), [end])) == 2
+
+
+def test_the_end_that_a_pem_file_tells_is_the_one_that_clients_noticed():
+    told = reported(kind="certificate", service="bank", takes_effect="expiry")
+    later = AT[10].to_pydatetime() + timedelta(seconds=90)
+    said = "the certificate of bank expired"
+    noticed = derived_row("certificate", later, said, service="bank", takes_effect="expiry")
+    assert join_changes(told, [noticed])["id"].tolist() == ["d1"]
+    other = {**noticed, "service": "shop"}
+    assert len(join_changes(told, [other])) == 2
