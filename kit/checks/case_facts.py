@@ -101,7 +101,8 @@ class CaseFacts:
     def changes(self) -> Table | None:
         """The change log; None when no source has one."""
         changes = self._case.changes
-        return Table(changes, tuple(self._case.evidence("changes"))) if self._case.sources("changes") or len(changes) else None
+        known = self._case.sources("changes") or len(changes)
+        return Table(changes, tuple(self._case.evidence("changes"))) if known else None
 
     def templates(self) -> Table | None:
         """The compared templates; None when they were not computed."""
