@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +41,10 @@ WHOLE = Window.of("1970-01-01T00:00Z", "2200-01-01T00:00Z")
 AT_ONCE = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One index: its name, and the document's field of each column that has another name there."""
-
-    index: str
-    fields: Mapping[str, str]
-
-
 def load_incident(
     sample: Path, url: str, *, prefix: str = "shop", credential: Credential | None = None, authority: str | None = None
-) -> dict[str, Loaded]:
-    """Fills an index per log source of this sample, each made anew; gives what each source became."""
+) -> dict[str, str]:
+    """Fills an index per log source of this sample, each made anew; gives the index of each source."""
     http = Http(url, credential=credential, authority=authority)
     catalog = read_catalog(sample)
     made = {}
@@ -61,9 +52,8 @@ def load_incident(
         for source in catalog.of_table("logs"):
             table = catalog.open(source).rows(WHOLE).answer().table
             table = table.drop_columns([n for n in table.column_names if table[n].null_count == table.num_rows])
-            index = f"{prefix}-{source}"
-            fill(http, index, table)
-            made[source] = Loaded(index, {name: field for name, field in NAMES.items() if name in table.column_names})
+            made[source] = f"{prefix}-{source}"
+            fill(http, made[source], table)
     finally:
         http.close()
     return made
@@ -130,8 +120,8 @@ def main() -> None:
         SAMPLES / given.slug, given.url, prefix=given.prefix,
         credential=credential_for(origin_of(given.url)), authority=given.authority,
     )  # fmt: skip
-    for source, loaded in made.items():
-        print(f"{source}: {loaded.index}")
+    for source, index in made.items():
+        print(f"{source}: {index}")
     print(f"Next: incident-kit new NAME --from {given.url.rstrip('/')}/{given.prefix}-*")
 
 

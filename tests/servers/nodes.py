@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Never
 
@@ -96,6 +96,7 @@ class Pair:
 class _Running:
     kind: str = ""
     started: Any = None
+    failed: set[str] = field(default_factory=set)
 
 
 _running = _Running()
@@ -130,6 +131,9 @@ def running(kind: str) -> Any:
     """The node or nodes of this kind, started now unless they run; those of another kind are stopped first."""
     if _running.kind != kind:
         stop_all()
+        if kind in _running.failed:
+            pytest.fail(f"{kind} did not start before in this session either.")
+        _running.failed.add(kind)
         _running.started = {
             "elasticsearch": _start_elasticsearch,
             "opensearch": _start_opensearch,
@@ -137,6 +141,7 @@ def running(kind: str) -> Any:
             "pair": _start_pair,
         }[kind]()
         _running.kind = kind
+        _running.failed.discard(kind)
     return _running.started
 
 

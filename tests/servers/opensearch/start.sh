@@ -23,7 +23,7 @@ cd "$work"
 nohup java "-Xms$heap" "-Xmx$heap" -cp "$home/launcher:$home/lib/*" OsNode "$work" \
     http.port="$port" transport.port=0 "$@" </dev/null >"$work/node.log" 2>&1 &
 pid=$!
-for _ in $(seq 180); do
+for _ in $(seq 360); do
     if curl -s -m 5 "http://127.0.0.1:$port/_cluster/health" | grep -qE '"status":"(green|yellow)"'; then
         echo "http://127.0.0.1:$port $pid $work"
         exit
