@@ -1,74 +1,184 @@
-"""Two selections compared on the server: what is commonest on either side first, then the union counted exactly."""
+"""Two selections compared on the server: what is commonest on either side first, then the union counted exactly.
+
+Where one selection is the other's opposite inside a common whole, the whole is asked instead of the opposite: counting
+everything takes a server the least work, and the opposite's counts are the differences.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.base import MISSING, OTHER
+from connectors.base import MISSING, OTHER, Selection
 from connectors.elastic_counts import Groups, text_of
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
+from connectors.where import And, Not, all_of, parse
 
 Searches = Callable[[list[dict[str, Any]]], list[Any]]
+LISTED = 100
+"""So many values of each field are asked for at first, or `top` when that is more."""
+
+
+@dataclass(slots=True)
+class _Side:
+    """What is known of one query: rows in all, and per field the rows with a value and the counts of its values."""
+
+    query: Query
+    total: float = 0.0
+    here: dict[int, float] = field(default_factory=dict)
+    counts: dict[int, dict[str, float]] = field(default_factory=dict)
+    keys: dict[int, dict[Any, str]] = field(default_factory=dict)
+    whole: dict[int, bool] = field(default_factory=dict)
 
 
 def compared_rows(
-    searches: Searches, groups: Groups, columns: Sequence[Column], sides: Mapping[str, Query], *, top: int
+    searches: Searches,
+    groups: Groups,
+    columns: Sequence[Column],
+    bad: Query,
+    good: Query,
+    *,
+    both: Query | None,
+    top: int,
+    sampled: Mapping[str, float] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Rows of `compare`. Each side is a search of its own; both go in one round trip.
 
-    The second round trip is for the fields only of which a side has more values than were given in the first.
+    `sampled` names fields of very many values: their commonest are looked for in so large a share of the rows only
+    of the good rows, and then counted in all of them.
+
+    The second round trip is for the fields only of which a side has more values than were given in the first. `both`
+    are the rows of either side, where no row is on both.
     """
-    discover: dict[str, Any] = {}
-    for at, column in enumerate(columns):
-        discover |= {f"t{at}": groups.top(column, max(top, 100)), f"p{at}": groups.there(column)}
-    found = dict(zip(sides, searches([_body(groups, query, discover) for query in sides.values()]), strict=True))
-    totals = {side: groups.total_of(found[side]) for side in sides}
-    known = {
-        (side, at): _texts(groups, column, found[side]["aggregations"][f"t{at}"]["buckets"])
-        for side in sides
-        for at, column in enumerate(columns)
-    }
-    keys = {at: _union(groups, column, found, at, top) for at, column in enumerate(columns)}
-    more = [at for at in keys if any(found[side]["aggregations"][f"t{at}"]["sum_other_doc_count"] for side in sides)]
-    if more:
-        exact = {f"t{at}": groups.top(columns[at], len(keys[at]), only=keys[at]) for at in more}
-        for side, answer in zip(sides, searches([_body(groups, q, exact) for q in sides.values()]), strict=True):
-            for at in more:
-                known[side, at] = _texts(groups, columns[at], answer["aggregations"][f"t{at}"]["buckets"])
+    size = max(top, LISTED)
+    one, other = _Side(bad), _Side(both or good)
+    _discover(searches, groups, columns, (one, other), size, sampled or {})
+    _complete(searches, groups, columns, (one, other))
+    opposite = _opposite(one, other) if both is not None else other
+    if both is not None and not _certain(
+        other, opposite, top, [at for at, c in enumerate(columns) if c.name in (sampled or {})]
+    ):
+        return compared_rows(searches, groups, columns, bad, good, both=None, top=top, sampled=sampled)
     rows: list[tuple[Any, ...]] = []
     for at, column in enumerate(columns):
-        union = dict.fromkeys(text for key in keys[at] if (text := text_of(key, column)) is not None)
-        bad, good = known["bad", at], known["good", at]
-        named = [(value, bad.get(value, 0.0), good.get(value, 0.0)) for value in union]
+        union = dict.fromkeys([*_commonest(one, at, top), *_commonest(opposite, at, top)])
+        named = [(v, one.counts[at].get(v, 0.0), opposite.counts[at].get(v, 0.0)) for v in union]
         named.sort(key=lambda row: (-row[1], -row[2], row[0]))
-        here = {side: groups.n_of(found[side]["aggregations"][f"p{at}"]) for side in sides}
-        other = [here[s] - sum(row[1 + i] for row in named) for i, s in enumerate(("bad", "good"))]
-        missing = [totals[side] - here[side] for side in ("bad", "good")]
-        named += [(OTHER, *other), (MISSING, *missing)]
-        shown = [row for row in named if row[1] > 0 or row[2] > 0]
+        rest = [side.here[at] - sum(row[1 + i] for row in named) for i, side in enumerate((one, opposite))]
+        named += [(OTHER, *rest), (MISSING, *(side.total - side.here[at] for side in (one, opposite)))]
         rows += [
-            (column.name, row[0], max(row[1], 0.0), max(row[2], 0.0), totals["bad"], totals["good"], 0.0)
-            for row in shown
+            (column.name, value, max(b, 0.0), max(g, 0.0), one.total, opposite.total, 0.0)
+            for value, b, g in named
+            if b > 0 or g > 0
         ]
     return rows
+
+
+def whole_of(bad: Selection, good: Selection) -> Selection | None:
+    """Which rows are both sides together, where the one is the other's opposite? None where it is not.
+
+    >>> from connectors.window import Window
+    >>> hour = Window.of("2026-03-01T02:00Z", "2026-03-01T03:00Z")
+    >>> whole_of(Selection(hour, "a = 1 AND b = 2"), Selection(hour, "b = 2 AND NOT a = 1")).where
+    'b = 2'
+    """
+    if bad.window != good.window or bad.where is None or good.where is None:
+        return None
+    mine, theirs = (_parts(side.where) for side in (bad, good))
+    only, others = mine.keys() - theirs.keys(), theirs.keys() - mine.keys()
+    if len(only) != 1 or len(others) != 1:
+        return None
+    one, other = mine[only.pop()], theirs[others.pop()]
+    if str(Not(one)) != str(other) and str(Not(other)) != str(one):
+        return None
+    common = sorted(mine.keys() & theirs.keys())
+    return Selection(bad.window, all_of(*common))
+
+
+def _parts(where: str | None) -> dict[str, Any]:
+    tree = parse(where or "")
+    return {str(part): part for part in (tree.parts if isinstance(tree, And) else (tree,))}
+
+
+def _discover(
+    searches: Searches,
+    groups: Groups,
+    columns: Sequence[Column],
+    sides: Sequence[_Side],
+    size: int,
+    sampled: Mapping[str, float],
+) -> None:
+    few: dict[str, Any] = {}
+    many: dict[str, Any] = {}
+    every: dict[str, Any] = {}
+    for at, column in enumerate(columns):
+        every |= {f"t{at}": groups.top(column, size)}
+        (many if column.name in sampled else few)[f"t{at}"] = every[f"t{at}"]
+        there = groups.there(f"p{at}", column)
+        every |= there
+        few |= there
+    bodies = [_body(groups, sides[0].query, every), _body(groups, sides[1].query, few if many else every)]
+    if many:
+        share = min(sampled.values())
+        bodies[1]["aggs"]["s"] = {"random_sampler": {"probability": share, "seed": 1}, "aggs": many}
+    for side, found in zip(sides, searches(bodies), strict=True):
+        side.total = groups.total_of(found)
+        own = found.get("aggregations", {})
+        aggregations = {**own, **own.get("s", {})}
+        for at, column in enumerate(columns):
+            terms = aggregations[f"t{at}"]
+            side.here[at] = groups.here(f"p{at}", aggregations)
+            side.counts[at] = dict(groups.counts(column, terms["buckets"]))
+            texts = {bucket["key"]: text_of(bucket["key"], column) for bucket in terms["buckets"]}
+            side.keys[at] = {key: text for key, text in texts.items() if text is not None}
+            side.whole[at] = not terms["sum_other_doc_count"] and f"t{at}" in own
+
+
+def _complete(searches: Searches, groups: Groups, columns: Sequence[Column], sides: Sequence[_Side]) -> None:
+    """Counts on each side the values that only the other told of, among the rows that have one of them."""
+    asked: list[tuple[_Side, int]] = []
+    bodies = []
+    for at, column in enumerate(columns):
+        union = {key: text for side in sides for key, text in side.keys[at].items()}
+        for side in sides:
+            keys = list(union)
+            if side.whole[at] or not keys:
+                continue
+            narrowed = {"bool": {"filter": [side.query, {"terms": {groups.whole(column): keys}}]}}
+            asked.append((side, at))
+            bodies.append(_body(groups, narrowed, {"t": groups.top(column, len(keys), only=keys)}))
+    for (side, at), found in zip(asked, searches(bodies) if bodies else [], strict=True):
+        side.counts[at] = dict(groups.counts(columns[at], found["aggregations"]["t"]["buckets"]))
+
+
+def _opposite(one: _Side, whole: _Side) -> _Side:
+    """The rows of the whole that are not on the one side."""
+    side = _Side(whole.query, whole.total - one.total)
+    for at, counts in whole.counts.items():
+        side.here[at] = whole.here[at] - one.here[at]
+        left = {value: n - one.counts[at].get(value, 0.0) for value, n in counts.items()}
+        side.counts[at] = {value: n for value, n in left.items() if n > 0}
+    return side
+
+
+def _certain(whole: _Side, opposite: _Side, top: int, sampled: Sequence[int]) -> bool:
+    """Can no value that was not listed be among the opposite's commonest? It has at most the least of those listed."""
+    for at, counts in whole.counts.items():
+        if whole.whole[at] or at in sampled:
+            continue
+        listed = [counts.get(text, 0.0) for text in whole.keys[at].values()]
+        best = sorted(opposite.counts[at].values(), reverse=True)[:top]
+        if len(best) < top or best[-1] < min(listed, default=0.0):
+            return False
+    return True
+
+
+def _commonest(side: _Side, at: int, top: int) -> list[str]:
+    return [value for value, _ in sorted(side.counts[at].items(), key=lambda item: (-item[1], item[0]))[:top]]
 
 
 def _body(groups: Groups, query: Query, aggs: Mapping[str, Any]) -> dict[str, Any]:
     inner = {**aggs, **groups.n().get("aggs", {})}
     return {"size": 0, "track_total_hits": True, "query": query, **({"aggs": inner} if inner else {})}
-
-
-def _texts(groups: Groups, column: Column, buckets: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return dict(groups.counts(column, buckets))
-
-
-def _union(groups: Groups, column: Column, found: Mapping[str, Any], at: int, top: int) -> list[Any]:
-    """The keys of both sides' commonest values; words for one level go together."""
-    keys: dict[Any, None] = {}
-    for answer in found.values():
-        buckets = answer["aggregations"][f"t{at}"]["buckets"]
-        best = {text for text, _ in groups.counts(column, buckets)[:top]}
-        keys |= {bucket["key"]: None for bucket in buckets if text_of(bucket["key"], column) in best}
-    return list(keys)

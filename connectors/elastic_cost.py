@@ -23,6 +23,11 @@ class Cost:
     budget: Budget
     _all: tuple[float, int] | None = field(default=None, repr=False)
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are in all, as far as that was asked; 0 before."""
+        return self._all[1] if self._all is not None else 0
+
     def allow(self, values: int, *, everything: Callable[[], int], matching: Callable[[], int]) -> float:
         """The server's seconds, estimated, for `values` fields of each row. Raises `OverBudget` with the estimate."""
         now = time.monotonic()

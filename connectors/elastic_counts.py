@@ -64,9 +64,20 @@ class Groups:
         """The body of a search that counts all rows."""
         return {"size": 0, "track_total_hits": True, "query": query, **self.n()}
 
-    def there(self, column: Column) -> dict[str, Any]:
-        """The aggregation of the rows that have a value."""
-        return {"filter": present(column), **self.n()}
+    def there(self, name: str, column: Column) -> dict[str, Any]:
+        """The aggregations, under this name, of the rows that have a value; `here` reads them.
+
+        Values too long to be indexed are an aggregation of their own: asked together they take ten times as long.
+        """
+        if not column.cut or column.name == "level":
+            return {name: {"filter": present(column), **self.n()}}
+        exists = {"exists": {"field": column.exact or column.field}}
+        return {name: {"filter": exists, **self.n()}, f"{name}_long": {"filter": too_long(column), **self.n()}}
+
+    def here(self, name: str, aggregations: Mapping[str, Any]) -> float:
+        """How many rows have a value, of an answer that was asked with `there`."""
+        long = aggregations.get(f"{name}_long")
+        return self.n_of(aggregations[name]) + (self.n_of(long) if long else 0.0)
 
     def whole(self, column: Column) -> str:
         """The field that groups whole values. Raises `NotExpressible` where there is none."""
@@ -117,7 +128,7 @@ class Groups:
 
     def _by_terms(self, search: Search, query: Query, column: Column) -> dict[Key, float] | None:
         """The groups of one field, when there are few; None when there may be more than were given."""
-        aggs = {"t": self.top(column, 1000), "p": self.there(column), **self.n().get("aggs", {})}
+        aggs = {"t": self.top(column, 1000), **self.there("p", column), **self.n().get("aggs", {})}
         found = search({"size": 0, "track_total_hits": True, "query": query, "aggs": aggs})
         terms = found["aggregations"]["t"]
         if terms["sum_other_doc_count"]:
@@ -125,7 +136,7 @@ class Groups:
         sums: dict[Key, float] = defaultdict(float)
         for bucket in terms["buckets"]:
             sums[(_key(bucket["key"], column),)] += self.n_of(bucket)
-        here = self.n_of(found["aggregations"]["p"])
+        here = self.here("p", found["aggregations"])
         sums[(None,)] = self.total_of(found) - here
         long = here - sum(n for key, n in sums.items() if key != (None,))
         if column.cut and long > 0:

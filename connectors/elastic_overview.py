@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -16,23 +16,29 @@ from connectors.where import kind_of
 
 TOP_VALUES = 10
 LISTED = 10_000
-"""Numbers with more distinct values than so many get no list of the commonest."""
+"""Such fields with more distinct values than so many get no list of the commonest."""
 DISTINCT_ERROR = 0.05
 """HyperLogLog++ at its precision of 3000 is within about 5 % in 99 of 100 cases."""
 
 
 def overview_rows(
-    searches: Searches, groups: Groups, columns: Sequence[Column], query: Query, *, at_a_time: int
+    searches: Searches,
+    groups: Groups,
+    columns: Sequence[Column],
+    query: Query,
+    *,
+    many: Collection[str],
+    at_a_time: int,
 ) -> list[tuple[Any, ...]]:
     """Rows of `fields`, the best filled first. Fields with no value in any row are left out.
 
-    Text shows its commonest values at once and is asked how many there are when there are more; numbers the other way
-    round.
+    Text shows its commonest values at once and is asked how many there are when there are more; numbers, and the
+    fields of `many` values, the other way round.
     """
     first: dict[str, Any] = {}
     for at, column in enumerate(columns):
-        first[f"p{at}"] = groups.there(column)
-        if column.grouped is not None and _number(column):
+        first |= groups.there(f"p{at}", column)
+        if column.grouped is not None and (_number(column) or column.name in many):
             first[f"d{at}"] = _distinct(column)
         elif column.grouped is not None:
             first[f"t{at}"] = groups.top(column, TOP_VALUES)
@@ -47,7 +53,7 @@ def overview_rows(
         found |= _asked(searches, groups, query, second, at_a_time)[1]
     rows = []
     for at, column in enumerate(columns):
-        here = groups.n_of(found[f"p{at}"])
+        here = groups.here(f"p{at}", found)
         if not here:
             continue
         distinct, error, top = None, None, []

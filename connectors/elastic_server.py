@@ -123,12 +123,12 @@ class Server:
         timed = [{"timeout": f"{max(1, int(remaining * 900))}ms", **body} for body in bodies]
         if len(bodies) == 1:
             query = {"allow_partial_search_results": "true"}
-            reply = self._send("POST", f"/{self.index}/_search", query=query, body=timed[0], deadline_s=remaining)
+            reply = self.send("POST", f"/{self.index}/_search", query=query, body=timed[0], deadline_s=remaining)
             return [self.http.json(reply.content)]
         heads = {"allow_partial_search_results": True}
         lines = b"".join(orjson.dumps(part) + b"\n" for body in timed for part in (heads, body))
         query = {"max_concurrent_searches": str(self.http.in_flight)}
-        reply = self._send("POST", f"/{self.index}/_msearch", query=query, body=lines, deadline_s=remaining)
+        reply = self.send("POST", f"/{self.index}/_msearch", query=query, body=lines, deadline_s=remaining)
         answers = self.http.json(reply.content)["responses"]
         for answer in answers:
             if "error" in answer:
@@ -140,7 +140,7 @@ class Server:
         path = "/_search" if "pit" in body else f"/{self.index}/_search"
         headers = {"Accept-Encoding": "gzip" if packed else "identity"}
         query = {"allow_partial_search_results": "true"}
-        return self._send("POST", path, query=query, body=body, headers=headers, http=http)
+        return self.send("POST", path, query=query, body=body, headers=headers, http=http)
 
     def open_point(self) -> str:
         """A point in time to read from. Raises `PointGone` where not all shards are there."""
@@ -157,9 +157,9 @@ class Server:
             self.http.send("DELETE", "/_pit", body={"id": point}, final=lambda reply: True)
 
     def _json(self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
-        return self.http.json(self._send(method, path, query=query, body=body).content)
+        return self.http.json(self.send(method, path, query=query, body=body).content)
 
-    def _send(
+    def send(
         self,
         method: str,
         path: str,
@@ -170,9 +170,17 @@ class Server:
         deadline_s: float | None = None,
         http: Http | None = None,
     ) -> Reply:
+        """The reply to this, a good one. Raises what `refusal` makes of any other."""
         http = http or self.http
         reply = http.send(
-            method, path, query=query, body=body, headers=headers, deadline_s=deadline_s, final=_not_worth_another
+            method,
+            path,
+            query=query,
+            body=body,
+            headers=headers,
+            deadline_s=deadline_s,
+            silence_s=deadline_s,
+            final=_not_worth_another,
         )
         if not reply.good:
             raise self.refusal(reply)
@@ -196,7 +204,7 @@ class Server:
                 f"are allowed."
             )
         if reply.status == 401:
-            expired = " has expired" if "expired" in reason else "s are not known there"
+            expired = " has expired" if b"expired" in reply.content else "s are not known there"
             what = "the key" if expired == " has expired" else "the credential"
             return AccessDenied(
                 f"{self.name} at {self.http.origin} lets nobody in without a valid credential, and {what}{expired} "

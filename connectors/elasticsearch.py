@@ -16,11 +16,12 @@ from pydantic import Field
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, Selection
 from connectors.credentials import origin_of
-from connectors.elastic_compare import compared_rows
+from connectors.elastic_compare import compared_rows, whole_of
 from connectors.elastic_cost import Cost
 from connectors.elastic_counts import Groups, counted_rows
+from connectors.elastic_esql import esql_table
 from connectors.elastic_fields import Column, Layout, layout_of
-from connectors.elastic_filter import query_of
+from connectors.elastic_filter import query_of, within
 from connectors.elastic_measure import Measures, measured_rows
 from connectors.elastic_overview import overview_rows
 from connectors.elastic_page import PageReader
@@ -35,6 +36,11 @@ from connectors.settings import Budget, Place
 from connectors.settings import Settings as Base
 from connectors.where import IsNull, Not, all_of, kind_of, need_fields
 from connectors.window import Window
+
+MANY_ROWS = 1_000_000
+"""From so many rows on, fields of very many values are told from the others first."""
+LOOKED_AT = 10_000
+DISCOVERED_IN = 100_000
 
 
 class Settings(Base):
@@ -62,12 +68,26 @@ def open_on(product: Product, name: str, settings: Settings, place: Place) -> An
         in_flight=place.budget.in_flight,
         deadline_s=max(120.0, place.budget.server_seconds),
     )
-    logs = ElasticLogs(
-        name, http, settings.index, fields=settings.fields, budget=place.budget, product=product, ui=settings.ui
+    server = Server(name, http, settings.index, product=product)
+    match settings.table:
+        case "logs":
+            return ElasticLogs(name, http, settings.index, fields=settings.fields, budget=place.budget, product=product)
+        case "spans":
+            from connectors.elastic_spans import ElasticSpans
+
+            return ElasticSpans(name, server, fields=settings.fields, budget=place.budget)
+        case "metrics":
+            from connectors.elastic_metrics import ElasticMetrics
+
+            return ElasticMetrics(name, server, fields=settings.fields, budget=place.budget)
+        case "changes":
+            from connectors.elastic_changes import ElasticChanges
+
+            return ElasticChanges(name, server, fields=settings.fields, budget=place.budget)
+    raise BadInput(
+        f'{name} is kind "{settings.kind}", which gives logs, spans, metrics and changes, not {settings.table}: write '
+        f'table = "logs".'
     )
-    if settings.table == "logs":
-        return logs
-    raise BadInput(f'{name} is kind "{settings.kind}", which gives logs: write table = "logs".')
 
 
 class ElasticLogs:
@@ -87,14 +107,12 @@ class ElasticLogs:
         fields: Mapping[str, str] | None = None,
         budget: Budget | None = None,
         product: Product = "Elasticsearch",
-        ui: str | None = None,
     ) -> None:
         self.name = name
         self.server = Server(name, http, index, product=product)
         self._chosen_fields = dict(fields or {})
         self._budget = budget or Budget()
         self._cost = Cost(name, self._budget)
-        self._ui = ui
 
     # -- the questions ----------------------------------------------------------------------------------------
 
@@ -114,6 +132,7 @@ class ElasticLogs:
             self._groups,
             listed,
             query,
+            many=self._many,
             at_a_time=self.server.http.in_flight,
         )
         return asking.answer(_table(rows, FIELDS))
@@ -199,16 +218,37 @@ class ElasticLogs:
     def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
         """See `Tables.compare`. At most two round trips: the tops of both sides, then the union counted exactly.
 
-        On several shards a value at the edge of a top may be missed; it is then part of `<other>`.
+        On several shards a value at the edge of a top may be missed; it is then part of `<other>`. In an index of over
+        a million rows, the values of fields that have thousands of them are looked for in 100,000 rows, which
+        `Fetch.sampled` says; all counts are exact.
         """
         need_fields(fields, self._columns, where=self.name)
         asking = self._asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
-        sides = {"bad": self._query(bad.window, bad.where), "good": self._query(good.window, good.where)}
+        queries = [self._query(side.window, side.where) for side in (bad, good)]
         chosen = [self._columns[name] for name in dict.fromkeys(fields)]
-        either = {"bool": {"should": list(sides.values()), "minimum_should_match": 1}}
-        self._afford(asking, 2 * len(chosen), either)
-        rows = compared_rows(lambda bodies: self.server.searches(asking, bodies), self._groups, chosen, sides, top=top)
-        return asking.answer(_table(rows, COMPARED))
+        self._afford(asking, 2 * len(chosen), {"bool": {"should": queries, "minimum_should_match": 1}})
+        whole = whole_of(bad, good)
+        rows_in_all = self._cost.rows
+        many = [column.name for column in chosen if column.name in self._many]
+        share = DISCOVERED_IN / rows_in_all if rows_in_all else 1.0
+        if many and share < 0.5 and self.server.product == "Elasticsearch":
+            share = min(0.5, DISCOVERED_IN / max(1, self.server.documents(queries[1])))
+        sampled = dict.fromkeys(many, share) if share < 0.5 and self.server.product == "Elasticsearch" else {}
+        rows = compared_rows(
+            lambda bodies: self.server.searches(asking, bodies),
+            self._groups,
+            chosen,
+            *queries,
+            both=None if whole is None else self._query(whole.window, whole.where),
+            top=top,
+            sampled=sampled,
+        )
+        said = (
+            f"values of {', '.join(many)} looked for in {DISCOVERED_IN:,} rows, then counted in all"
+            if sampled
+            else None
+        )
+        return asking.answer(_table(rows, COMPARED), sampled=said)
 
     def sample(
         self,
@@ -264,6 +304,15 @@ class ElasticLogs:
         )
         return Stream(self._shape(names), asking, reading.batches)
 
+    def esql(self, query: str, window: Window) -> Answer:
+        """The table of an ES|QL query over the window's rows; its columns are the query's own.
+
+        Without a LIMIT of its own the server gives 1,000 rows; the answer then says that it is truncated.
+        """
+        asking = self._asking("esql", window, {"window": window, "native": f"esql: {query}"})
+        table, truncated = esql_table(self.server, asking, query, within(window, self._columns["time"]))
+        return asking.answer(table, truncated=truncated)
+
     def close(self) -> None:
         """Gives the connections back."""
         self.server.http.close()
@@ -312,6 +361,21 @@ class ElasticLogs:
     @property
     def _columns(self) -> Mapping[str, Column]:
         return self._layout.columns
+
+    @cached_property
+    def _many(self) -> frozenset[str]:
+        """The columns with very many values: over a tenth as many as a sample has rows. None in a small index."""
+        rows = self._cost.rows
+        if rows < MANY_ROWS:
+            return frozenset()
+        listed = [column for column in self._columns.values() if column.grouped and column.name not in ("id", "time")]
+        aggs = {f"d{at}": {"cardinality": {"field": column.grouped}} for at, column in enumerate(listed)}
+        sampler: dict[str, Any] = {"sampler": {"shard_size": LOOKED_AT}}
+        if self.server.product == "Elasticsearch":
+            sampler = {"random_sampler": {"probability": min(0.5, LOOKED_AT / rows), "seed": 1}}
+        body = {"size": 0, "track_total_hits": False, "aggs": {"s": {**sampler, "aggs": aggs}}}
+        found = self.server.search(self._asking("fields", None, {}), body)["aggregations"]["s"]
+        return frozenset(c.name for at, c in enumerate(listed) if found[f"d{at}"]["value"] > LOOKED_AT / 10)
 
     @property
     def _weight(self) -> str | None:

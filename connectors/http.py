@@ -116,9 +116,12 @@ class Http:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         deadline_s: float | None = None,
+        silence_s: float | None = None,
         final: Callable[[Reply], bool] = lambda reply: False,
     ) -> Reply:
         """The reply to this, whatever its status. A busy server is asked again unless the reply is `final`.
+
+        A server may be silent for `silence_s` (`timeout_s`, when it is None), while it works on a hard question, say.
 
         `body` is sent as JSON, bytes as lines of JSON. What could not be reached or stayed busy comes back as the last
         reply; `refusal` makes the error of it.
@@ -130,7 +133,7 @@ class Http:
         if not self._places.acquire(timeout=max(0.0, ends - time.monotonic())):
             return Reply(0, b"was still busy with other questions of yours at the time limit")
         try:
-            return self._tried(method, path, query, content, sent, ends, final)
+            return self._tried(method, path, query, content, sent, ends, silence_s or self._timeout_s, final)
         finally:
             self._places.release()
 
@@ -142,13 +145,14 @@ class Http:
         content: bytes | None,
         headers: Mapping[str, str],
         ends: float,
+        silence_s: float,
         final: Callable[[Reply], bool],
     ) -> Reply:
         reply = Reply(0, b"was not asked")
         for attempt in range(1, TRIES + 1):
             again = True
             try:
-                reply, wait_s = self._once(method, path, query, content, headers, ends)
+                reply, wait_s = self._once(method, path, query, content, headers, ends, silence_s)
             except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 words, again = _unreached(error, self.origin)
                 reply, wait_s = Reply(0, words.encode()), None
@@ -202,6 +206,7 @@ class Http:
         content: bytes | None,
         headers: Mapping[str, str],
         ends: float,
+        silence_s: float,
     ) -> tuple[Reply, float | None]:
         """The reply and, where the server says so, the seconds to wait."""
         url = urljoin(self._address, path.lstrip("/"))
@@ -212,7 +217,7 @@ class Http:
                     f"{self.origin} sends the request on to {origin_of(url)}, where nothing was sent: use that address "
                     f"itself if you trust it."
                 )
-            timeout = max(0.001, min(self._timeout_s, ends - time.monotonic()))
+            timeout = max(0.001, min(silence_s, ends - time.monotonic()))
             with self._client.stream(
                 method,
                 url,

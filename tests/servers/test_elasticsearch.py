@@ -321,3 +321,29 @@ def test_nobody_there_is_said():
     http = Http("http://127.0.0.1:9", pause=lambda seconds: None)
     with pytest.raises(SourceUnavailable, match="could not be reached"):
         ElasticLogs("es", http, "logs").count(HOUR)
+
+
+def test_es_ql_gives_its_own_table_over_the_window(loaded):
+    source = ElasticLogs("es", Http(loaded), "plain")
+    answer = source.esql("FROM plain | STATS n = COUNT(*) BY route | SORT n DESC | LIMIT 3", HOUR)
+    rows = source.count(HOUR, by=["route"], top=50).table.to_pylist()
+    assert [row["n"] for row in answer.table.to_pylist()] == sorted((int(r["n"]) for r in rows), reverse=True)[:3]
+    assert source.esql("FROM plain | KEEP `@timestamp`, route", HOUR).fetch.truncated is False
+    with pytest.raises(BadInput, match="begins with FROM"):
+        source.esql("SHOW INFO", HOUR)
+
+
+def test_values_looked_for_in_a_sample_are_counted_in_all_rows(loaded, monkeypatch):
+    """What is done with fields of very many values, on a small index: no count differs, and the answer says it."""
+    monkeypatch.setattr("connectors.elasticsearch.MANY_ROWS", 1)
+    monkeypatch.setattr("connectors.elasticsearch.LOOKED_AT", 50)
+    monkeypatch.setattr("connectors.elasticsearch.DISCOVERED_IN", 200)
+    bad, good = Selection(HOUR, "level >= 'WARN'"), Selection(HOUR, "NOT level >= 'WARN'")
+    answer = ElasticLogs("es", Http(loaded), "plain").compare(["host", "route"], bad=bad, good=good)
+    assert "host" in answer.fetch.sampled
+    whole = Tables("logs", table=contract_documents()).compare(["host", "route"], bad=bad, good=good)
+    expected = {(row["field"], row["value"]): (row["bad"], row["good"]) for row in whole.table.to_pylist()}
+    got = {(row["field"], row["value"]): (row["bad"], row["good"]) for row in answer.table.to_pylist()}
+    named = [key for key in got if key[1] != "<other>"]
+    assert len(named) > 10
+    assert all(got[key] == expected[key] for key in named)
