@@ -29,6 +29,7 @@ from connectors.files.spans import SpanRows
 from connectors.files.stream import Faults
 from connectors.http import Http
 from connectors.local_spans import ORDERS, LocalSpans
+from connectors.probe import Probe, clock_by_date
 from connectors.settings import Place
 from connectors.settings import Settings as Base
 from connectors.where import parse
@@ -36,6 +37,7 @@ from connectors.where_tree import And, Compare
 from connectors.window import Window, iso
 
 PAGE = 500
+ENGINE = "Jaeger query API"
 KEPT = 2
 MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,6 +138,14 @@ class JaegerSpans:
         """The services that Jaeger has spans of, whenever they were made."""
         return sorted(self._ask("api/services", {}).get("data") or ())
 
+    def probe(self) -> Probe:
+        """Does it answer, how fast, how far off is its clock, and may its services be read? Names no version."""
+        began = time.monotonic()
+        self.services()
+        took = time.monotonic() - began
+        offset, error = clock_by_date(self._http, "/api/services")
+        return Probe(ENGINE, took, offset, error, may=("services", "traces"))
+
     def close(self) -> None:
         """Gives the connections back."""
         self._http.close()
@@ -182,7 +192,7 @@ class _Reading:
         self.source, self.window, self.failing, self.enough = source, window, failing, enough
         self.rows = SpanRows(source._options)
         self.first: dict[str, int] = {}  # of each trace: when its first span of the window began
-        self.asking = Asking(source.name, "traces", "", "Jaeger query API", window)
+        self.asking = Asking(source.name, "traces", "", ENGINE, window)
         self.ends = time.monotonic() + source._seconds
         self.moved = self.spans = 0
 

@@ -8,6 +8,7 @@ slices of time, and say so. Loki shows lines older than its ingesters' horizon o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
@@ -25,6 +26,7 @@ from connectors.http import Http
 from connectors.logql import NO_ERRORS, NUMBER, Column, label_of, nanoseconds, quoted, reached, stages
 from connectors.loki_counts import Ask, cells, numbers, top_rows, union_rows
 from connectors.loki_rows import Entry, Parser, Shape, entries_of, shape_of, table_of
+from connectors.probe import Probe, clock_by_date
 from connectors.questions import COMPARED, FIELDS, UNLISTED, asked, counted, measured, step_us
 from connectors.schema import LOGS, REST
 from connectors.settings import Place
@@ -238,6 +240,14 @@ class LokiLogs(AnsweredFromCopy):
             self._schema(names, columns), asking,
             lambda stream: self._batches(stream, asking, query, shape, window, order, limit),
         )  # fmt: skip
+
+    def probe(self) -> Probe:
+        """Which server is it, how fast does it answer, how far off is its clock, and may its labels be read?"""
+        began = time.monotonic()
+        self._get("labels", {"since": "1h"})
+        took = time.monotonic() - began
+        offset, error = clock_by_date(self._http, "/loki/api/v1/status/buildinfo")
+        return Probe(self._engine, took, offset, error, may=("labels",))
 
     def close(self) -> None:
         """Gives the connections back."""

@@ -161,6 +161,12 @@ def test_it_opens_from_its_settings(node, tmp_path):
         open_source("jaeger", settings.model_copy(update={"table": "logs"}), Place(tmp_path))
 
 
+def test_it_tells_of_itself(node):
+    probe = opened(node).probe()
+    assert (probe.engine, probe.may_not) == ("Jaeger query API", ())
+    assert abs(probe.clock_offset_s) <= probe.clock_error_s + 1
+
+
 def test_nobody_there_is_said():
     with pytest.raises(SourceUnavailable, match="could not be reached"):
         JaegerSpans("jaeger", Http("http://127.0.0.1:1", pause=lambda s: None)).edges(LOOK)

@@ -35,16 +35,10 @@ def streams_of(table, job: str) -> list[dict]:
         at = ns(row.pop("time"))
         line = {name: value for name, value in row.items() if value is not None and name not in ("seq", "weight")}
         streams.setdefault(labels, []).append([at, orjson.dumps(line).decode()])
+    named = [{"job": job, "service_name": service, "host": host} for service, host in streams]
     return [
-        {
-            "stream": {
-                "job": job,
-                **({"service_name": service} if service else {}),
-                **({"host": host} if host else {}),
-            },
-            "values": values,
-        }
-        for (service, host), values in streams.items()
+        {"stream": {name: value for name, value in labels.items() if value}, "values": values}
+        for labels, values in zip(named, streams.values(), strict=True)
     ]
 
 
@@ -185,6 +179,12 @@ def test_what_loki_cannot_be_asked_is_named(source):
     greedy = LokiLogs("logs", source._http, selector='{job="plain"}', page=5001)
     with pytest.raises(BadInput, match=r"limit > max_entries_limit_per_query"):
         greedy.rows(HOUR).answer()
+
+
+def test_it_tells_of_itself(source):
+    probe = source.probe()
+    assert (probe.engine, probe.may) == ("Loki", ("labels",))
+    assert abs(probe.clock_offset_s) <= probe.clock_error_s + 1
 
 
 def test_it_opens_from_its_settings(source, url, tmp_path):
