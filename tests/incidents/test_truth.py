@@ -22,9 +22,9 @@ def told(rows):
 
 
 NOT_YET = {
-    "client_contract_change": "a server that refuses is taken for well: the cut stays outside, the change is no suspect",
+    "client_contract_change": "a server that refuses is taken for well: the cut stays outside, nothing is suspected",
     "flag_for_some": "the action is named by the class of failure: roll back, not: switch the flag off",
-    "one_bad_host": "one replica that is slow among healthy ones is not told by instance yet; derived slowness is named as suspect",
+    "one_bad_host": "one slow replica among healthy ones is not told by instance yet",
     "pool_starved_by_slow_query_without_metrics": "a line that says the pool was full is no evidence of that link yet",
     "queue_backlog": "an objective about something other than requests is not judged yet: the verdict is healthy",
     "traffic_lost_upstream": "fewer requests alone are no symptom yet: the verdict is healthy",
