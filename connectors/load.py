@@ -157,15 +157,18 @@ class Answers:
             ) from None
         return Answer(table=table.replace_schema_metadata(None), fetch=entry.fetch, arguments=entry.arguments)
 
-    def keep(self, answer: Answer) -> Answer:
-        """Record an answer: its table first, then its line in the index, each whole or not at all."""
+    def keep(self, answer: Answer, *, asked: datetime | None = None) -> Answer:
+        """Record an answer: its table first, then its line in the index, each whole or not at all.
+
+        `asked` is when the source was asked, for a copy of an earlier record; None: now.
+        """
         evidence, path = answer.evidence, self._path(answer.evidence)
         if evidence not in self._by_id or not path.exists():
             table = answer.table.replace_schema_metadata(None)
             write_aside(path, lambda file: pq.write_table(table, file, compression="zstd"))
         content = path.read_bytes()
         entry = Entry(
-            asked=_now(),
+            asked=asked or _now(),
             evidence=evidence,
             source=answer.fetch.source,
             question=answer.fetch.question,

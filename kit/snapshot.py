@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -89,39 +90,46 @@ def take_snapshot(
     recorded already is not asked again. Raises `BadCase` when no place holds anything that is read.
     """
     began = time.monotonic()
-    folder = _case_of(places, out=out, say=say)
-    for part in (folder, folder / "snapshots"):
-        sweep(part)
     from kit.case import Case
 
+    folder, files = _case_of(places, out=out, say=say)
+    for part in (folder, folder / "snapshots"):
+        sweep(part)
     case = Case(folder)
-    answered, refused, left = _ask_all(case, ends=began + budget_s, say=say)
+    answered, refused, left = _ask_all(case, ends=began + budget_s, say=say, walk=not files)
+    if files:
+        _add_files(folder, files, say)
+        more = _ask_all(Case(folder), ends=began + budget_s, say=say, walk=not left)
+        answered, refused, left = (*answered, *more[0]), (*refused, *more[1]), (*left, *more[2])
+        answered = tuple({(a.source, a.what): a for a in answered}.values())
     return Snapshot(folder, answered, refused, left, time.monotonic() - began)
 
 
 # --- which case ------------------------------------------------------------------------------------------------------
 
 
-def _case_of(places: Sequence[str], *, out: Path | None, say: Say) -> Path:
+def _case_of(places: Sequence[str], *, out: Path | None, say: Say) -> tuple[Path, list[Path]]:
+    """The case to ask, and the files to add to it afterwards: backends that answer now come before files that stay."""
     if len(places) == 1 and (Path(places[0]) / "incident.toml").is_file():
         from kit.case import open_case
 
-        return open_case(places[0]).folder
+        return open_case(places[0]).folder, []
     folder = out or Path("cases") / f"snapshot-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     if (folder / "incident.toml").is_file():
-        return folder
+        return folder, []
     addresses = [p for p in places if re.match(r"https?://", p)]
     files = [Path(p) for p in places if p not in addresses]
     sources = _recognized(addresses, say)
-    if files:
-        from kit.new import new_case
-
-        for line in new_case(folder, files):
-            say(line)
-    elif not sources:
+    if sources:
+        _write_case(folder, sources)
+        return folder, files
+    if not files:
         raise BadCase("None of the addresses could be asked: " + "; ".join(addresses))
-    _write_case(folder, sources, with_files=bool(files))
-    return folder
+    from kit.new import new_case
+
+    for line in new_case(folder, files):
+        say(line)
+    return folder, []
 
 
 def _recognized(addresses: Sequence[str], say: Say) -> dict[str, dict[str, Any]]:
@@ -143,23 +151,40 @@ def _recognized(addresses: Sequence[str], say: Say) -> dict[str, dict[str, Any]]
     return found
 
 
-def _write_case(folder: Path, sources: dict[str, dict[str, Any]], *, with_files: bool) -> None:
-    """The configuration of a case at these addresses; of files it is there already, and the sources are added."""
-    import tomllib
-
+def _write_case(folder: Path, sources: dict[str, dict[str, Any]]) -> None:
+    """The configuration of a case at these addresses, looking at the last hour."""
     from kit.walk import copy_notebooks
 
-    path = folder / "sources.toml"
-    known = tomllib.loads(path.read_text()) if path.exists() else {"sources": {}}
-    if sources:
-        write_whole(path, tomli_w.dumps({**known, "sources": {**sources, **known["sources"]}}))
-    if with_files:
-        return
     now = datetime.now(UTC).replace(microsecond=0)
     identity = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.name).strip("-.") or "snapshot"
     about = {"id": identity, "title": f"Snapshot of {iso(now)}", "tz": "UTC", "services": []}
-    write_whole(folder / "incident.toml", tomli_w.dumps({**about, "look": {"start": now - LOOK_BACK, "end": now}}))
+    write_whole(folder / "sources.toml", tomli_w.dumps({"sources": sources}))
     copy_notebooks(folder / "notebooks", case_path="..")
+    write_whole(folder / "incident.toml", tomli_w.dumps({**about, "look": {"start": now - LOOK_BACK, "end": now}}))
+
+
+def _add_files(folder: Path, files: Sequence[Path], say: Say) -> None:
+    """The files of these places become sources of the case as well; its look stays what it is."""
+    import tempfile
+    import tomllib
+
+    from kit.new import new_case
+
+    with tempfile.TemporaryDirectory(prefix="incident-kit-") as private:
+        made = Path(private) / "files"
+        try:
+            said = new_case(made, files)
+        except (KitError, ConnectorError) as error:
+            say(f"could not be read: {error}")
+            return
+        for line in said[:-1]:
+            say(line)
+        shutil.copytree(made / "raw", folder / "raw", dirs_exist_ok=True)
+        known = tomllib.loads((folder / "sources.toml").read_text())["sources"]
+        added = tomllib.loads((made / "sources.toml").read_text())["sources"]
+        write_whole(folder / "sources.toml", tomli_w.dumps({"sources": {**added, **known}}))
+        if (made / "signals.toml").exists() and not (folder / "signals.toml").exists():
+            shutil.copyfile(made / "signals.toml", folder / "signals.toml")
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------
@@ -277,7 +302,9 @@ def _computed(case: Case, name: str) -> None:
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _ask_all(case: Case, *, ends: float, say: Say) -> tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[Asked, ...]]:
+def _ask_all(
+    case: Case, *, ends: float, say: Say, walk: bool
+) -> tuple[tuple[Asked, ...], tuple[Asked, ...], tuple[Asked, ...]]:
     """Ask in order, as many at a time as the case's budget allows, and start nothing after the end."""
     waiting: queue.PriorityQueue[tuple[int, int, _Question]] = queue.PriorityQueue()
     for place, one in enumerate(questions(case)):
@@ -317,7 +344,7 @@ def _ask_all(case: Case, *, ends: float, say: Say) -> tuple[tuple[Asked, ...], t
     with state:
         left = [*running.values(), *(Asked(q.source, q.what) for _, _, q in sorted(waiting.queue, key=lambda w: w[:2]))]
         result = tuple(answered), tuple(refused), tuple(left)
-    if left:
+    if left or not walk:
         return result
     return _walks_part(case, result, ends=ends, say=say)
 

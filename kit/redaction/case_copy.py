@@ -165,7 +165,7 @@ def _redact_answers(folder: Path, to: Path, redactor: Redactor) -> dict[str, str
             fetch=_fetch(answer.fetch, redactor),
             arguments=redact_arguments(answer.arguments, redactor),
         )
-        made.keep(new)
+        made.keep(new, asked=entry.asked)
         renamed[entry.evidence] = new.evidence
     for refusal in answers.refusals:
         made.refuse(

@@ -172,6 +172,9 @@ def test_when_it_was_asked_is_kept(tmp_path):
     recorded(tmp_path).count(HOUR)
     (entry,) = Answers(tmp_path)
     assert abs((datetime.now(UTC) - entry.asked).total_seconds()) < 60
+    copy = Answers(tmp_path / "copy")
+    copy.keep(Answers(tmp_path).read(entry.evidence), asked=START)
+    assert [e.asked for e in Answers(tmp_path / "copy")] == [START]
 
 
 def test_an_unknown_field_is_told_by_the_source_and_nothing_is_recorded(tmp_path):

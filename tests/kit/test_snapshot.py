@@ -74,6 +74,17 @@ def test_a_folder_of_files_is_all_it_takes(case, tmp_path):
     assert {a.source for a in taken.answered} == {"edge", "changes"}
 
 
+def test_a_backend_that_answers_now_is_asked_before_files_are_read(case, tmp_path, monkeypatch):
+    offered = {"trail": {"kind": "files", "table": "changes", "path": "raw/trail.jsonl"}}
+    monkeypatch.setattr("kit.recognize.recognize", lambda address: offered)
+    said = []
+    taken = take_snapshot(["http://127.0.0.1:9", str(case / "raw")], out=tmp_path / "made", say=said.append)
+    order = [line.strip().split(":")[0] for line in said]
+    assert order.index("trail, changes") < order.index("edge.jsonl")
+    assert {a.source for a in taken.answered} == {"edge", "changes"}
+    assert {a.source for a in taken.refused} == {"trail"}
+
+
 def test_an_address_where_nothing_answers_is_said(tmp_path):
     said = []
     with pytest.raises(BadCase, match="None of the addresses could be asked"):
