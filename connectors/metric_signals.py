@@ -6,8 +6,7 @@ second metric may divide. A bin without data has no value: nothing is carried fo
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +16,12 @@ import pyarrow as pa
 
 from connectors import schema
 from connectors.base import SignalSpec
-from connectors.increments import bins_after, increments, quantile
+from connectors.increments import bins_after, quantile
+from connectors.metric_series import Group, SeriesData
 from connectors.samples import Samples
 from connectors.window import Window, step_seconds
 
 QUANTILES = {"p50": 0.5, "p99": 0.99}
-_TARGET = ("job", "instance")
-_GAP = 4  # a target not scraped for so many intervals is a gap
 PEAKS = frozenset({"saturation", "latency", "errors"})
 """Kinds of gauge whose maximum is told beside the mean where a bin holds several samples: a spike survives."""
 DIPS = frozenset({"traffic"})
@@ -37,28 +35,6 @@ class Reading:
 
     table: pa.Table
     remarks: tuple[str, ...]
-
-
-def metric_names(specs: Sequence[SignalSpec], there: Sequence[str]) -> list[str]:
-    """Which of the metrics that are there do these signals read? Buckets for histograms, with _total for counters.
-
-    >>> spec = SignalSpec("a", "latency", "duration", "rpc_seconds", "histogram")
-    >>> metric_names([spec], ["rpc_seconds_bucket", "rpc_seconds_sum", "up"])
-    ['rpc_seconds_bucket']
-    """
-    known = set(there)
-    found = dict.fromkeys(
-        next((name for name in _names_of(metric, spec.metric_type) if name in known), None)
-        for spec in specs
-        for metric in (spec.metric, spec.divide_by)
-        if metric
-    )
-    return [name for name in found if name is not None]
-
-
-def _names_of(metric: str, metric_type: str) -> tuple[str, ...]:
-    wanted = {"histogram": (f"{metric}_bucket", metric), "counter": (metric, f"{metric}_total")}
-    return wanted.get(metric_type, (metric,))
 
 
 def read_signals(
@@ -85,7 +61,7 @@ def read_signals(
     that the source has beyond these samples, to name near-misses from. `apart_s`: how far apart samples are usual,
     where these are fewer in some stretches than in others.
     """
-    data = _Data(samples, known)
+    data = SeriesData(samples, known)
     build = _Rows()
     remarks: list[str] = []
     for spec in specs:
@@ -140,140 +116,6 @@ class _Grid:
         return self.start + bins * self.step
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The series of one signal: `by` values, and the positions of its series."""
-
-    by: Mapping[str, str]
-    series: tuple[int, ...]
-
-
-class _Data:
-    def __init__(self, samples: Samples, known: Sequence[str] = ()) -> None:
-        self.series = samples.series
-        self._known = known
-        ids = samples.table.column("series").to_numpy()
-        times = samples.table.column("time").cast(pa.int64()).to_numpy()
-        values = samples.table.column("value").to_numpy()
-        order = np.lexsort((times, ids))
-        ids, times, values = ids[order], times[order], values[order]
-        if len(ids):  # of equal times the later line counts
-            last = np.concatenate([(ids[1:] != ids[:-1]) | (times[1:] != times[:-1]), [True]])
-            ids, times, values = ids[last], times[last], values[last]
-        edges = np.searchsorted(ids, np.arange(len(self.series) + 1))
-        self._times = [times[a:b] for a, b in itertools.pairwise(edges)]
-        self._values = [values[a:b] for a, b in itertools.pairwise(edges)]
-        self._by_metric: dict[str, list[int]] = {}
-        self._targets: dict[tuple[str, ...], list[int]] = {}
-        for i, one in enumerate(self.series):
-            self._by_metric.setdefault(one.metric, []).append(i)
-            self._targets.setdefault(self._target(i), []).append(i)
-        self._scraped: dict[tuple[Any, ...], np.ndarray] = {}
-
-    def _target(self, i: int) -> tuple[str, ...]:
-        labels = self.series[i].labels
-        return tuple(labels.get(name, "") for name in _TARGET)
-
-    def named(self, metric: str, metric_type: str) -> tuple[int, ...]:
-        """The series of a metric: its buckets for a histogram, with _total for a counter."""
-        for name in _names_of(metric, metric_type):
-            if name in self._by_metric:
-                found = tuple(self._by_metric[name])
-                if metric_type != "histogram" or any("le" in self.series[i].labels for i in found):
-                    return found
-        return ()
-
-    def near(self, metric: str) -> str:
-        import difflib
-
-        near = difflib.get_close_matches(metric, list(dict.fromkeys([*self._by_metric, *self._known])), 2)
-        return f" (did you mean {' or '.join(near)}?)" if near else ""
-
-    def times(self, i: int) -> np.ndarray:
-        return self._times[i]
-
-    def values(self, i: int) -> np.ndarray:
-        return self._values[i]
-
-    def interval(self, names: Sequence[int]) -> float | None:
-        """Microseconds between the samples of these series: the 10th percentile, so that holes do not count."""
-        gaps = np.concatenate([np.diff(self._times[i]) for i in names]) if names else np.array([])
-        return float(np.quantile(gaps, 0.1)) if len(gaps) else None
-
-    def groups(self, spec: SignalSpec, names: Sequence[int]) -> Iterator[_Group]:
-        found: dict[tuple[str, ...], list[int]] = {}
-        for i in names:
-            labels = self.series[i].labels
-            if all(labels.get(k, "") == v for k, v in spec.where.items()):
-                found.setdefault(tuple(labels.get(k, "") for k in spec.by), []).append(i)
-        if not found and not spec.by:
-            found[()] = []
-        for key in sorted(found):
-            yield _Group(dict(zip(spec.by, key, strict=True)), tuple(found[key]))
-
-    def divisor(self, spec: SignalSpec, group: _Group) -> tuple[int, ...]:
-        """The series that divide a group's: those of the second metric with the same `by` values."""
-        wanted = {**spec.divide_where, **{k: v for k, v in group.by.items() if self._has(spec, k)}}
-        return tuple(
-            i
-            for i in self.named(spec.divide_by or "", spec.metric_type)
-            if all(self.series[i].labels.get(k, "") == v for k, v in wanted.items())
-        )
-
-    def _has(self, spec: SignalSpec, label: str) -> bool:
-        return any(label in self.series[i].labels for i in self.named(spec.divide_by or "", spec.metric_type))
-
-    def sampled(self, names: Sequence[int], like: Sequence[int]) -> np.ndarray:
-        """When was any of these series' metric scraped, at the targets that the series of `like` come from?"""
-        targets = {self._target(i) for i in like}
-        key = (names[0] if names else -1, frozenset(targets))
-        if key not in self._scraped:
-            times = [self._times[i] for i in names if not targets or self._target(i) in targets]
-            self._scraped[key] = np.unique(np.concatenate(times)) if times else np.array([], np.int64)
-        return self._scraped[key]
-
-    def compared(self, names: Sequence[int], like: Sequence[int]) -> np.ndarray:
-        """The same instants without each target's very first one, which has nothing to be compared with."""
-        targets: dict[tuple[str, ...], list[int]] = {}
-        wanted = {self._target(i) for i in like}
-        for i in names:
-            if not wanted or self._target(i) in wanted:
-                targets.setdefault(self._target(i), []).append(i)
-        times = [np.unique(np.concatenate([self._times[i] for i in members]))[1:] for members in targets.values()]
-        return np.unique(np.concatenate(times)) if times else np.array([], np.int64)
-
-    def grown(self, i: int, names: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Times and growth of one counter; from zero when it appeared while its metric was already scraped there."""
-        times = self._times[i]
-        if not len(times):
-            return times, self._values[i]
-        earlier = self.sampled(names, (i,))
-        born = len(earlier) > 0 and earlier[0] < times[0]
-        grown = increments(self._values[i], born_at_zero=bool(born))
-        known = ~np.isnan(grown)
-        return times[known], grown[known]
-
-    def gaps(self, window: Window, apart_s: float) -> list[str]:
-        """Which targets were not scraped for a while inside the window, and when?"""
-        low, high = round(window.start.timestamp() * 1e6), round(window.end.timestamp() * 1e6)
-        said = []
-        for target, members in sorted(self._targets.items()):
-            times = np.unique(np.concatenate([self._times[i] for i in members]))
-            times = times[(times >= low) & (times <= high)]
-            if len(times) < 4:
-                continue
-            apart = np.diff(times)
-            usual = max(float(np.median(apart)), apart_s * 1e6)
-            for at in np.flatnonzero(apart > max(_GAP * usual, 2e6)):
-                name = "/".join(part for part in target if part) or "the target"
-                said.append(f"nothing was scraped from {name} between {_clock(times[at])} and {_clock(times[at + 1])}")
-        return said
-
-
-def _clock(micros: int) -> str:
-    return str(np.datetime64(int(micros) // 1_000_000, "s")) + "Z"
-
-
 class _Rows:
     def __init__(self) -> None:
         self._parts: list[dict[str, Any]] = []
@@ -281,7 +123,7 @@ class _Rows:
     def add(
         self,
         spec: SignalSpec,
-        group: _Group,
+        group: Group,
         stat: str,
         times: np.ndarray,
         values: np.ndarray,
@@ -302,7 +144,7 @@ class _Rows:
 
 def _rows(
     spec: SignalSpec,
-    group: _Group,
+    group: Group,
     stat: str,
     times: np.ndarray,
     values: np.ndarray,
@@ -355,7 +197,7 @@ def _same(text: str, n: int) -> pa.DictionaryArray:
 # --- gauges ----------------------------------------------------------------------------------------------------------
 
 
-def _gauge(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _Rows) -> None:
+def _gauge(data: SeriesData, spec: SignalSpec, group: Group, grid: _Grid, build: _Rows) -> None:
     if not group.series:
         return
     averaged = spec.unit in _AVERAGED and spec.divide_by is None
@@ -387,7 +229,7 @@ def _gauge(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _Ro
 
 
 def _as_of(
-    data: _Data, series: Sequence[int], *, averaged: bool, names: Sequence[int]
+    data: SeriesData, series: Sequence[int], *, averaged: bool, names: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Several gauges as one: at every instant that one was sampled, the latest values of all, added or averaged.
 
@@ -425,7 +267,7 @@ def _latest(times: np.ndarray, values: np.ndarray, at: np.ndarray, interval: flo
 # --- counters --------------------------------------------------------------------------------------------------------
 
 
-def _counter(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _Rows) -> None:
+def _counter(data: SeriesData, spec: SignalSpec, group: Group, grid: _Grid, build: _Rows) -> None:
     at, grown, covered = _growth(data, group.series, data.named(spec.metric, "counter"), spec, group, grid)
     if spec.divide_by:
         divisor = data.divisor(spec, group)
@@ -443,7 +285,7 @@ def _counter(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _
 
 
 def _growth(
-    data: _Data, series: Sequence[int], names: Sequence[int], spec: SignalSpec, group: _Group, grid: _Grid
+    data: SeriesData, series: Sequence[int], names: Sequence[int], spec: SignalSpec, group: Group, grid: _Grid
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per bin (or instant): the growth of these counters, and the microseconds that it covers.
 
@@ -480,7 +322,7 @@ def _growth(
 # --- histograms ------------------------------------------------------------------------------------------------------
 
 
-def _histogram(data: _Data, spec: SignalSpec, group: _Group, grid: _Grid, build: _Rows) -> None:
+def _histogram(data: SeriesData, spec: SignalSpec, group: Group, grid: _Grid, build: _Rows) -> None:
     names = data.named(spec.metric, "histogram")
     buckets: dict[float, list[int]] = {}
     for i in group.series:

@@ -21,7 +21,8 @@ from connectors.base import Answer, SignalSpec, canonical
 from connectors.credentials import origin_of
 from connectors.errors import BadInput, OverBudget
 from connectors.http import Http
-from connectors.metric_signals import Reading, metric_names, read_signals
+from connectors.metric_series import metric_names
+from connectors.metric_signals import Reading, read_signals
 from connectors.probe import Probe
 from connectors.prometheus_alerts import alerts_of
 from connectors.prometheus_api import Api

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from connectors import schema
 from connectors.asking import Asking
 from connectors.base import SignalSpec
-from connectors.metric_signals import DIPS, PEAKS, Reading, metric_names, read_signals
+from connectors.metric_series import metric_names
+from connectors.metric_signals import DIPS, PEAKS, Reading, read_signals
 from connectors.prometheus_api import NAMES, Api, batches
 from connectors.samples import SAMPLES, Samples, Series, joined
 from connectors.window import Window, step_seconds

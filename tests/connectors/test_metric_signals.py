@@ -242,3 +242,29 @@ def test_a_targets_first_scrape_is_no_growth_of_zero():
         ("requests_total", {"instance": "c2"}, [(3, 200), (18, 207)]),
     )
     assert read(data, COUNTER)[0] == {"checkout/requests.delta": [(15, 11.0)]}
+
+
+def test_peaks_are_told_of_what_hurts_when_high_and_dips_of_traffic():
+    points = every(5, [1, 9, 2, 4, 4, 4])
+    latency = SignalSpec("worker", "latency", "age", "age", unit="s")
+    traffic = SignalSpec("worker", "traffic", "rate", "age", unit="{x}/s")
+    found, _ = read(samples(("age", {}, points)), latency, traffic)
+    assert found["worker/age.max"] == [(0, 9.0), (15, 4.0)]
+    assert found["worker/rate.min"] == [(0, 1.0), (15, 4.0)]
+    assert "worker/age.min" not in found
+    assert "worker/rate.max" not in found
+    assert list(read(samples(("age", {}, points)), latency, step="5s")[0]) == ["worker/age.gauge"]  # one sample a bin
+
+
+def test_names_that_the_source_has_beside_its_samples_are_near_misses_too():
+    reading = read_signals(samples(), [COUNTER], WINDOW, "15s", known=["request_total", "up"])
+    assert reading.remarks == (
+        "there is no metric requests_total (did you mean request_total?), so no checkout/requests",
+    )
+
+
+def test_samples_known_to_be_far_apart_are_no_gaps():
+    thin = samples(("depth", {"instance": "c1"}, [(0, 1), (5, 1), (10, 1), (15, 1), (60, 1)]))
+    window = Window(WINDOW.start, datetime.fromtimestamp(T0 + 120, UTC))
+    assert "nothing was scraped from c1" in read_signals(thin, [GAUGE], window, "15s").remarks[0]
+    assert read_signals(thin, [GAUGE], window, "15s", apart_s=15).remarks == ()
