@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from connectors.asking import Asking, Stream
@@ -25,7 +26,8 @@ from connectors.errors import BadInput, ConnectorError, NotExpressible
 from connectors.http import Http
 from connectors.logql import NO_ERRORS, NUMBER, Column, label_of, nanoseconds, quoted, reached, stages
 from connectors.loki_counts import Ask, cells, numbers, top_rows, union_rows
-from connectors.loki_rows import Entry, Parser, Shape, entries_of, shape_of, table_of
+from connectors.loki_pages import SLICES, Pager, shares
+from connectors.loki_rows import Entry, Parser, Shape, shape_of, table_of
 from connectors.probe import Probe, clock_by_date
 from connectors.questions import COMPARED, FIELDS, UNLISTED, asked, counted, measured, step_us
 from connectors.schema import LOGS, REST
@@ -39,7 +41,6 @@ PAGE = 5_000
 """As many lines as Loki gives at a time unless it is told otherwise."""
 LOOKED_AT = 2_000
 DRAWN = 5_000
-SLICES = 10
 PUSHED = frozenset({"n", "count", "sum", "mean", "min", "max"})
 _MILLI = timedelta(milliseconds=1)
 _ALL = '{service_name=~".+"}'
@@ -115,7 +116,7 @@ class LokiLogs(AnsweredFromCopy):
             return asking.answer(FIELDS.empty_table())
         drawn = self._drawn(asking, window, total, DRAWN, where, seed=0, names=None)
         listed = Tables(self.name, table=drawn).fields(window).table
-        listed = listed.filter(pa.compute.invert(pa.compute.is_in(listed.column("name"), pa.array(sorted(UNLISTED)))))
+        listed = listed.filter(pc.invert(pc.is_in(listed.column("name"), pa.array(sorted(UNLISTED)))))
         said = None
         if total > DRAWN:
             seen = pa.array([max(1, n or 0) ** -0.5 for n in listed.column("distinct").to_pylist()])
@@ -259,7 +260,8 @@ class LokiLogs(AnsweredFromCopy):
         self, stream: Stream, asking: Asking, query: str, shape: Shape, window: Window, order: str, limit: int | None
     ) -> Iterator[pa.RecordBatch]:
         sign, given, lost = (-1 if order == "-time" else 1), 0, 0
-        for entries in self._pages(asking, query, window, order, None if limit is None else limit + 1):
+        wanted = None if limit is None else limit + 1
+        for entries in self._pager(asking).pages(query, window, backward=order == "-time", limit=wanted):
             kept = entries if limit is None else entries[: limit - given]
             seq = [sign * (given + at) for at in range(len(kept))]
             if kept:
@@ -273,53 +275,19 @@ class LokiLogs(AnsweredFromCopy):
         if lost:
             asking.missing.append(f"{lost:,} values did not fit the type of their field and are left out")
 
-    def _pages(
-        self, asking: Asking, query: str, window: Window, order: str, limit: int | None
-    ) -> Iterator[list[Entry]]:
-        """The window's entries in order of time, each once; `limit` is how many are wanted at most."""
-        low, high = nanoseconds(window.start), nanoseconds(window.end)
-        backward = order == "-time"
-        left = limit
-        while low < high and (left is None or left > 0):
-            size = self._page if left is None else max(2, min(self._page, left + 1))
-            page = self._page_of(asking, query, low, high, size, backward)
-            if len(page) < size:
-                yield page
-                return
-            edge = page[-1].time_ns
-            whole = [entry for entry in page if entry.time_ns != edge]
-            if not whole:
-                whole = self._instant_of(asking, query, edge)
-                edge += 0 if backward else 1
-            elif backward:
-                edge += 1
-            low, high = (low, edge) if backward else (edge, high)
-            left = None if left is None else left - len(whole)
-            yield whole
+    def _pager(self, asking: Asking) -> Pager:
+        """Pages of lines for one question."""
 
-    def _page_of(self, asking: Asking, query: str, low: int, high: int, size: int, backward: bool) -> list[Entry]:
-        found = self._range(
-            asking, query, start=str(low), end=str(high), limit=str(size),
-            direction="backward" if backward else "forward",
-        )  # fmt: skip
-        entries = list(entries_of(found))
-        entries.sort(key=lambda entry: -entry.time_ns if backward else entry.time_ns)
-        return entries
+        def ask(query: Mapping[str, str]) -> list[Any]:
+            asking.queries.append(query["query"])
+            return self._ask(asking, "query_range", query)
 
-    def _instant_of(self, asking: Asking, query: str, at: int) -> list[Entry]:
-        """All entries of one nanosecond that has more of them than a page, stream by stream."""
-        around = (at - 1_000_000_000, at + 1_000_000_000)  # no shorter stretch is accepted
-        query_of = {"match[]": self._selector, "start": str(around[0]), "end": str(around[1])}
-        series = self._get("series", query_of)["data"]
-        asking.queries.append(f"series {self._selector}")
-        entries: list[Entry] = []
-        for labels in sorted(series, key=lambda one: sorted(one.items())):
-            one = "{" + ", ".join(f"{name}={quoted(value)}" for name, value in sorted(labels.items())) + "}"
-            page = self._page_of(asking, query.replace(self._selector, one, 1), at, at + 1, self._page, False)
-            if len(page) == self._page:
-                asking.missing.append(f"the stream {one} has over {self._page:,} lines in one nanosecond; more may be")
-            entries += page
-        return entries
+        def streams(selector: str, low: int, high: int) -> list[dict[str, str]]:
+            asking.queries.append(f"series {selector}")
+            around = {"start": str(low - 1_000_000_000), "end": str(high + 1_000_000_000)}  # none shorter is accepted
+            return self._get("series", {"match[]": selector, **around})["data"]
+
+        return Pager(self._page, ask, streams, asking.missing)
 
     def _drawn(
         self, asking: Asking, window: Window, total: float, n: int, where: str | None, *, seed: int,
@@ -330,16 +298,16 @@ class LokiLogs(AnsweredFromCopy):
         shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
         query = self._pipeline(window, columns, where, ())
         schema = self._schema(names if names is not None else self._asked_for(window, None), columns)
-        entries: list[Entry] = []
+        pager, entries = self._pager(asking), []
         weights: list[float] = []
         if total <= n:
-            for page in self._pages(asking, query, window, "time", None):
+            for page in pager.pages(query, window, backward=False, limit=None):
                 entries += page
             weights = [1.0] * len(entries)
         else:
-            for part, there, share in self._shares(asking, query, window, n, seed):
+            for part, there, share in shares(lambda part: self._n(asking, query, part), window, n, seed=seed):
                 taken: list[Entry] = []
-                for page in self._pages(asking, query, part, "-time" if seed % 2 else "time", share):
+                for page in pager.pages(query, part, backward=seed % 2 == 1, limit=share):
                     taken += page
                 taken = taken[:share]
                 entries += taken
@@ -349,27 +317,6 @@ class LokiLogs(AnsweredFromCopy):
             [entries[at] for at in placed], shape, schema, seq=range(len(placed)), weights=[weights[a] for a in placed]
         )
         return table
-
-    def _shares(
-        self, asking: Asking, query: str, window: Window, n: int, seed: int
-    ) -> list[tuple[Window, float, int]]:  # fmt: skip
-        """Slices of the window that hold lines, how many they hold, and how many to take from each: `n` in all."""
-        slices = min(SLICES, n)
-        width = (window.end - window.start) / slices
-        parts = [Window(window.start + width * i, window.start + width * (i + 1)) for i in range(slices - 1)]
-        parts.append(Window(parts[-1].end if parts else window.start, window.end))
-        held = [(part, self._n(asking, query, part)) for part in parts]
-        held = [(part, there) for part, there in held if there]
-        total = sum(there for _, there in held)
-        shares = [min(int(there), max(1, int(n * there / total))) for _, there in held]
-        order = sorted(range(len(held)), key=lambda i: (-(n * held[i][1] / total) % 1, (i + seed) % len(held)))
-        while sum(shares) < n:
-            free = [i for i in order if shares[i] < held[i][1]]
-            for i in free[: n - sum(shares)]:
-                shares[i] += 1
-        while sum(shares) > n:
-            shares[max(range(len(shares)), key=lambda i: shares[i])] -= 1
-        return [(part, there, share) for (part, there), share in zip(held, shares, strict=True)]
 
     # -- counts -----------------------------------------------------------------------------------------------
 
@@ -452,14 +399,14 @@ class LokiLogs(AnsweredFromCopy):
         """What the window's lines look like, told by some of them from all over it."""
         if window not in self._shapes:
             asking = self._asking("looking", window, {})
-            width = (window.end - window.start) / SLICES
+            pager, width = self._pager(asking), (window.end - window.start) / SLICES
             entries: list[Entry] = []
             size = min(self._page, LOOKED_AT // SLICES)
             for i in range(SLICES if width > _MILLI else 1):
                 low = window.start + width * i
                 high = window.end if width <= _MILLI else low + width
                 if high > low:
-                    entries += self._page_of(asking, self._selector, nanoseconds(low), nanoseconds(high), size, False)
+                    entries += pager.page(self._selector, nanoseconds(low), nanoseconds(high), size)
             self._shapes[window] = shape_of(entries, self._chosen, self._parser, source=self.name)
         return self._shapes[window]
 
@@ -496,10 +443,6 @@ class LokiLogs(AnsweredFromCopy):
             return pa.field(name, pa.string() if name == REST else columns[name].type)
 
         return pa.schema([typed(name) for name in names], metadata=LOGS.metadata)
-
-    def _range(self, asking: Asking, query: str, **arguments: str) -> list[Any]:
-        asking.queries.append(query)
-        return self._ask(asking, "query_range", {"query": query, **arguments})
 
     def _get(self, path: str, query: Mapping[str, str]) -> Any:
         reply = self._http.send("GET", f"/loki/api/v1/{path}", query=query, headers=self._headers)

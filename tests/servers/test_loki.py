@@ -101,6 +101,22 @@ def test_no_line_is_lost_where_a_page_ends_among_equal_times(url, source, page, 
     assert len(ids) == len(set(ids))
 
 
+def test_a_filter_by_a_label_narrows_the_streams_that_an_instant_is_read_from(url, source):
+    """Two streams with lines at one instant, more than a page; only one of them is asked for."""
+    at = ns(HOUR.start)
+    streams = [
+        {"stream": {"job": "two", "host": host}, "values": [[at, f"{host} {i}"] for i in range(5)]}
+        for host in ("a", "b")
+    ]
+    push(url, streams)
+    answer = opened(url, "two", page=6).rows(HOUR).answer()
+    assert sorted(answer.table.column("message").to_pylist()) == sorted(f"{h} {i}" for h in "ab" for i in range(5))
+    assert answer.fetch.partial is None
+    only = opened(url, "two", page=6).rows(HOUR, where="host = 'a'").answer()
+    assert sorted(only.table.column("message").to_pylist()) == [f"a {i}" for i in range(5)]
+    assert '{job="two", host="a"}' in only.fetch.query
+
+
 def test_a_stream_with_more_lines_at_one_instant_than_a_page_is_said(url):
     at = ns(HOUR.start)
     push(url, [{"stream": {"job": "burst"}, "values": [[at, f"line {i}"] for i in range(20)]}])
