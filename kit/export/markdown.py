@@ -6,6 +6,7 @@ import re
 
 from kit.plain_text import visible
 
+_EMPTY_HEAD = re.compile(r"<th[^>]*>\s*</th>")
 _EVIDENCE = re.compile(r"\bev_[0-9a-f]{16}\b")
 
 
@@ -24,9 +25,10 @@ def cleaned(markup: str) -> str:
         "div", "p", "span", "strong", "em", "b", "i", "code", "pre", "ul", "ol", "li", "table", "thead", "tbody", "tr",
         "th", "td", "br", "h3", "h4", "small", "details", "summary",
     }  # fmt: skip
-    return nh3.clean(
+    clean = nh3.clean(
         visible(markup), tags=tags, attributes={"*": {"class"}, "th": {"scope"}, "a": set()}, url_schemes=set()
     )
+    return _EMPTY_HEAD.sub("<td></td>", clean)
 
 
 def linked(markup: str, known: frozenset[str]) -> str:

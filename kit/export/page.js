@@ -1,25 +1,68 @@
-// Draws every chart from the data beside it; takes the page's colours, in light and dark.
+// Draws the charts from the data beside them, as they come near the screen; in the page's colours, light and dark.
 (function () {
   "use strict";
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
-  function colours() {
-    var style = getComputedStyle(document.documentElement);
-    return style.getPropertyValue("--ink").trim();
+  var holders = Array.prototype.slice.call(document.querySelectorAll(".plot"));
+  var root = document.documentElement;
+  var printing = location.hash === "#print";
+  if (printing) root.classList.add("print");
+
+  function ink() {
+    return printing ? "#1d2127" : getComputedStyle(root).getPropertyValue("--ink").trim();
+  }
+  function library() {
+    if (window.Plotly) return;
+    var script = document.createElement("script");
+    script.textContent = document.getElementById("library").textContent;
+    document.head.appendChild(script);
   }
   function draw(holder) {
+    if (holder.dataset.drawn) return Promise.resolve();
+    holder.dataset.drawn = "yes";
+    library();
     var figure = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
-    figure.layout.font = Object.assign({}, figure.layout.font, { color: colours() });
+    figure.layout.font = Object.assign({}, figure.layout.font, { color: ink() });
     figure.layout.autosize = true;
     delete figure.layout.width;
-    return Plotly.newPlot(holder, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: "hover" });
+    var config = { displaylogo: false, responsive: true, displayModeBar: printing ? false : "hover" };
+    return Plotly.newPlot(holder, figure.data, figure.layout, config);
   }
-  var holders = Array.prototype.slice.call(document.querySelectorAll(".plot"));
-  holders.reduce(function (before, holder) {
-    return before.then(function () { return draw(holder); });
-  }, Promise.resolve()).then(function () {
-    document.documentElement.dataset.charts = String(holders.length);
-  });
+  function drawAll() {
+    return holders.reduce(function (before, holder) {
+      return before.then(function () { return draw(holder); });
+    }, Promise.resolve());
+  }
+  function done() {
+    root.dataset.charts = String(holders.length);
+  }
+  function whenIdle(then) {
+    if (window.requestIdleCallback) window.requestIdleCallback(then, { timeout: 1500 });
+    else setTimeout(then, 50);
+  }
+  function rest() {
+    var next = holders.filter(function (holder) { return !holder.dataset.drawn; })[0];
+    if (!next) return done();
+    draw(next).then(function () { whenIdle(rest); });
+  }
+
   dark.addEventListener("change", function () {
-    holders.forEach(function (holder) { Plotly.relayout(holder, { "font.color": colours() }); });
+    holders.forEach(function (holder) {
+      if (holder.dataset.drawn) Plotly.relayout(holder, { "font.color": ink() });
+    });
   });
+  window.addEventListener("beforeprint", function () {
+    drawAll();
+    holders.forEach(function (holder) { Plotly.relayout(holder, { width: 680 }); });
+  });
+  window.addEventListener("afterprint", function () {
+    holders.forEach(function (holder) { Plotly.relayout(holder, { width: null, autosize: true }); });
+  });
+  if (printing) { drawAll().then(done); return; }
+  var near = new IntersectionObserver(function (seen) {
+    seen.forEach(function (entry) {
+      if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+    });
+  }, { rootMargin: "300px" });
+  holders.forEach(function (holder) { near.observe(holder); });
+  window.addEventListener("load", function () { setTimeout(function () { whenIdle(rest); }, 400); });
 })();

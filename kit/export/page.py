@@ -18,7 +18,6 @@ from typing import Any
 import orjson
 
 from connectors.load import Answers, Entry, evidence_hash
-from connectors.window import iso
 from kit.export.markdown import cleaned, linked, prose
 from kit.findings import Findings
 from kit.plain_text import escaped
@@ -44,6 +43,8 @@ class _Page:
     known: frozenset[str]
     figures: list[str] = field(default_factory=list)
     toc: list[tuple[str, str]] = field(default_factory=list)
+    cited: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    where: str = ""
 
 
 def build_page(
@@ -65,17 +66,17 @@ def build_page(
     page = _Page(known=frozenset(entry.evidence for entry in answers))
     summary = summarize(merged, title=title, zone=zone)
     walk = "".join(_notebook(page, path) for path in notebooks)
-    evidence = _evidence(list(answers))
     first = _first_screen(page, summary, findings.rests_on())
+    evidence = _evidence(page, list(answers))
     state = _review(folder)
     meta = (
-        f"{state} · written {iso(datetime.now(UTC).replace(microsecond=0))} · evidence hash "
+        f"{state} · written {datetime.now(UTC):%Y-%m-%d %H:%M UTC} · evidence hash "
         f"<code>{evidence_hash(folder)}</code> · {len(page.known)} recorded answers"
     )
     toc = "".join(f'<li><a href="#{anchor}">{escaped(name)}</a></li>' for anchor, name in page.toc)
     body = (
         '<a class="skip" href="#walk">Skip to the walk</a>'
-        + (f'<div class="band" role="note">{escaped(band)}</div>' if band else "")
+        + (f'<aside class="band" aria-label="Notice">{escaped(band)}</aside>' if band else "")
         + f'<header class="top"><h1>{escaped(summary.title)}</h1><p class="meta">{meta}</p></header>'
         + f'<main><div class="first">{first}</div>'
         + f'<nav class="toc" aria-label="Contents"><ol>{toc}<li><a href="#evidence">Evidence</a></li></ol></nav>'
@@ -96,7 +97,11 @@ def _document(title: str, body: str, figures: Sequence[str]) -> str:
     data = "".join(
         f'<script type="application/json" id="figure-{i}">{content}</script>' for i, content in enumerate(figures)
     )
-    code = "".join(f"<script>{s}</script>" for s in scripts)
+    code = (
+        f'<script type="application/x-library" id="library">{scripts[0]}</script><script>{scripts[1]}</script>'
+        if scripts
+        else ""
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">'
@@ -117,6 +122,7 @@ def inlined_scripts() -> tuple[str, ...]:
 def _first_screen(page: _Page, summary: Summary, rests_on: Mapping[str, Sequence[str]]) -> str:
     blocks = []
     for heading, lines in summary.sections():
+        page.where = heading
         if not lines and heading not in ("What broke", "What we do not know"):
             continue
         listing = "ol" if heading == "The chain" else "ul"
@@ -134,12 +140,15 @@ def _cites(ids: Sequence[str], page: _Page) -> str:
     links = [f'<a class="ev" href="#{i}">{i[3:9]}</a>' for i in ids if i in page.known]
     if not links:
         return ""
+    anchor = f"claim-{sum(len(c) for c in page.cited.values())}"
+    for i in ids:
+        if i in page.known:
+            page.cited.setdefault(i, []).append((anchor, page.where))
     shown = " ".join(links[:8])
     if len(links) <= 8:
-        return f'<p class="cites">rests on {shown}</p>'
-    return (
-        f'<details class="cites"><summary>rests on {len(links)} recorded answers</summary>{" ".join(links)}</details>'
-    )
+        return f'<p class="cites" id="{anchor}">rests on {shown}</p>'
+    summary = f"<summary>rests on {len(links)} recorded answers</summary>"
+    return f'<details class="cites" id="{anchor}">{summary}{" ".join(links)}</details>'
 
 
 def _notebook(page: _Page, path: Path) -> str:
@@ -152,6 +161,7 @@ def _notebook(page: _Page, path: Path) -> str:
             if source.startswith("# "):
                 heading, _, rest = source.partition("\n")
                 page.toc.append((anchor, heading[2:].strip()))
+                page.where = heading[2:].strip()
                 parts.append(f'<h2 id="{anchor}">{escaped(heading[2:].strip())}</h2>{prose(rest)}')
             else:
                 parts.append(linked(prose(source), page.known))
@@ -172,7 +182,7 @@ def _output(page: _Page, output: Mapping[str, Any]) -> str:
     if PLOTLY_MIME in data:
         return _figure(page, data[PLOTLY_MIME], data.get(CHART_MIME) or {})
     if "text/html" in data:
-        return f'<div class="scroll">{linked(cleaned(_text(data["text/html"])), page.known)}</div>'
+        return _scroll(linked(cleaned(_text(data["text/html"])), page.known), "result")
     if "text/markdown" in data:
         return linked(prose(_text(data["text/markdown"])), page.known)
     if "text/plain" in data:
@@ -187,17 +197,26 @@ def _figure(page: _Page, figure: Mapping[str, Any], chart: Mapping[str, Any]) ->
     title = str(chart.get("title", "chart"))
     height = int((figure.get("layout") or {}).get("height") or 320)
     numbers = cleaned(str(chart.get("table", "")))
-    table = f"<details><summary>the numbers</summary><div class=scroll>{numbers}</div></details>" if numbers else ""
+    table = (
+        f"<details><summary>the numbers</summary>{_scroll(numbers, 'the numbers of the chart')}</details>"
+        if numbers
+        else ""
+    )
     cites = _cites([str(e) for e in chart.get("evidence", [])], page)
     label = escaped(f"{title}. {chart.get('description', '')}")
     return (
-        f'<figure><div class="plot" role="img" aria-label="{label}" data-figure="figure-{number}" '
+        f'<figure><div class="plot" role="group" aria-label="{label}" data-figure="figure-{number}" '
         f'style="height:{height}px"></div><figcaption>{escaped(chart.get("description", ""))}{cites}</figcaption>'
         f"{linked(table, page.known)}</figure>"
     )
 
 
-def _evidence(entries: Sequence[Entry]) -> str:
+def _scroll(markup: str, label: str) -> str:
+    """A part that may be wider or longer than its place: the keyboard reaches it too."""
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{escaped(label)}">{markup}</div>'
+
+
+def _evidence(page: _Page, entries: Sequence[Entry]) -> str:
     rows = []
     for entry in entries:
         fetch = entry.fetch
@@ -218,7 +237,8 @@ def _evidence(entries: Sequence[Entry]) -> str:
             f"{f'<br><span class=partial>{escaped(lacks)}</span>' if lacks else ''}</td>"
             f"<td><details><summary>query</summary><pre>{escaped(fetch.query)}</pre>"
             f"<pre>{escaped(entry.arguments)}</pre>"
-            f"<small>{escaped(fetch.engine)}; sha256 of the table file {entry.sha256}</small></details>{link}</td>"
+            f"<small>{escaped(fetch.engine)}; sha256 of the table file {entry.sha256}</small></details>{link}"
+            f"{_back(page, entry.evidence)}</td>"
             "</tr>"
         )
     return (
@@ -229,6 +249,13 @@ def _evidence(entries: Sequence[Entry]) -> str:
         "<th scope=col>id</th><th scope=col>source, question</th><th scope=col>window (UTC)</th><th scope=col>rows</th>"
         f"<th scope=col>how it was asked</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _back(page: _Page, evidence: str) -> str:
+    """Links from a record back to the claims that rest on it, one for each part of the page."""
+    places = {where: anchor for anchor, where in reversed(page.cited.get(evidence, []))}
+    links = ", ".join(f'<a href="#{anchor}">{escaped(where)}</a>' for where, anchor in reversed(places.items()))
+    return f'<br><small class="back">cited by {links}</small>' if links else ""
 
 
 def _redaction(notes: Sequence[str]) -> str:
