@@ -60,8 +60,8 @@ class Verification(Result):
             return f"{self.name} is whole, but {len(self.differences)} things are not the same when it is walked again."
         return (
             f"{self.name} verifies: {self.answers} recorded answers are whole, and {self.numbers} numbers of its "
-            f"findings, {self.outputs} outputs of its notebooks ({self.charts} charts) and its page are the same when it "
-            "is walked again."
+            f"findings, {self.outputs} outputs of its notebooks ({self.charts} charts) and its page are the same when "
+            "it is walked again."
         )
 
     @property
@@ -76,6 +76,8 @@ class Verification(Result):
         if self.made_with:
             told.append(f"made with {self.made_with}")
         told.append(f"checked with {self.checked_with}")
+        if self.differences and self.made_with != self.checked_with:
+            told.append("made with other versions than it was checked with: what differs may be their doing")
         if self.fences:
             told.append(f"walked again behind {self.fences}; none of the bundle's code was run")
         return (*told, *self.notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import platform
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from kit.bundle.contents import Staged, rows_told, stage
 from kit.bundle.signature import sign
 from kit.errors import BadCase, CheckFailed
 from kit.incident import read_incident
-from kit.walk import WALK
+from kit.walk import WALK, shipped_notebooks
 
 _COUNT = ("numpy", "pandas", "pyarrow", "scipy", "duckdb", "plotly")
 """Libraries whose version can show in a number or a chart."""
@@ -91,22 +93,34 @@ def write_bundle(
 
 
 def versions() -> str:
-    """Which kit, Python and libraries are at work here, in one line.
+    """Which kit (its version, and a digest of its code), Python and libraries are at work here, in one line.
 
     >>> versions().startswith("incident-notebook-kit ")
     True
     """
-    named = [
-        f"incident-notebook-kit {metadata.version('incident-notebook-kit')}",
-        f"Python {platform.python_version()}",
-    ]
+    own = f"incident-notebook-kit {metadata.version('incident-notebook-kit')} (code {code_digest()})"
+    named = [own, f"Python {platform.python_version()}"]
     return ", ".join([*named, *(f"{name} {metadata.version(name)}" for name in _COUNT), sys.platform])
+
+
+@functools.cache
+def code_digest() -> str:
+    """Eight digits that tell one state of the kit's code, playbooks and notebooks from another of the same version."""
+    import connectors
+
+    digest = hashlib.sha256()
+    for root in (Path(__file__).parents[1], Path(connectors.__file__).parent):
+        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml")):
+            if not {"_notebooks", "_sample_incidents"} & set(path.relative_to(root).parts):
+                digest.update(path.read_bytes())
+    for path in sorted(shipped_notebooks().glob("*.ipynb")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _info(
     name: str, staged: Staged, *, with_rows: bool, redaction: Mapping[str, str] | None, keep_until: date | None
 ) -> Iterator[tuple[str, str]]:
-    yield "Source-Organization", "unnamed"
     yield "Bagging-Date", f"{datetime.now().astimezone():%Y-%m-%d}"
     yield "External-Identifier", name
     yield "Bag-Software-Agent", versions()
