@@ -14,7 +14,7 @@ from connectors.opensearch import Settings, open_source
 from connectors.settings import Place
 from connectors.testing import HOUR, ConnectorContract, contract_documents
 from tests.servers.nodes import load, opensearch
-from tests.servers.test_elasticsearch import MAPPINGS, documents_of
+from tests.servers.test_elasticsearch import MAPPINGS, documents_of, interrupted
 
 pytestmark = pytest.mark.server
 
@@ -89,3 +89,7 @@ def test_the_point_in_time_is_closed(loaded):
     assert len(httpx.get(points, trust_env=False).json().get("pits", [])) == 1
     stream.close()
     assert httpx.get(points, trust_env=False).json().get("pits", []) == []
+
+
+def test_an_interrupted_question_ends_on_the_server(loaded):
+    assert interrupted(loaded, "OpenSearch") < 2
