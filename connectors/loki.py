@@ -102,7 +102,7 @@ class LokiLogs(AnsweredFromCopy):
         self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
         self._chosen = dict(fields or {})
         self._shapes: dict[Window, Shape] = {}
-        self._found: dict[tuple[Window, str], Column] = {}
+        self._found: dict[tuple[Window, str], Column | None] = {}
         if not (self._selector.startswith("{") and self._selector.endswith("}")):
             raise BadInput(f'The selector of {name} is {selector!r}: write it like {{namespace="shop"}}.')
 
@@ -236,7 +236,7 @@ class LokiLogs(AnsweredFromCopy):
         names = self._asked_for(window, fields)
         columns = self._columns(window, (), where)
         shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
-        query = self._pipeline(window, columns, where, ())
+        query = self._lines(window, columns, where)
         return Stream(
             self._schema(names, columns), asking,
             lambda stream: self._batches(stream, asking, query, shape, window, order, limit),
@@ -296,7 +296,7 @@ class LokiLogs(AnsweredFromCopy):
         """All rows of the window, or the first ones of slices of it, with the weights that make them stand for all."""
         columns = self._columns(window, (), where)
         shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
-        query = self._pipeline(window, columns, where, ())
+        query = self._lines(window, columns, where)
         schema = self._schema(names if names is not None else self._asked_for(window, None), columns)
         pager, entries = self._pager(asking), []
         weights: list[float] = []
@@ -378,6 +378,12 @@ class LokiLogs(AnsweredFromCopy):
         stage = f"{shape.stage}{NO_ERRORS}" if parsed else ""
         return f"{self._narrowed(tree, columns)}{stage}{stages(tree, columns)}"
 
+    def _lines(self, window: Window, columns: Mapping[str, Column], where: str | None) -> str:
+        """The query of the filter's lines, without the labels that a parser made: each line would be its own stream."""
+        query = self._pipeline(window, columns, where, ())
+        own = sorted({column.key for column in columns.values() if column.of_stream} | {"detected_level"})
+        return f"{query} | keep {', '.join(own)}" if NO_ERRORS in query else query
+
     def _narrowed(self, tree: Any, columns: Mapping[str, Column]) -> str:
         """The selector, with the equalities of stream labels that the whole filter demands."""
         parts = tree.parts if isinstance(tree, And) else (tree,)
@@ -395,8 +401,14 @@ class LokiLogs(AnsweredFromCopy):
         """The labels that are indexed, and so can stand in a selector."""
         return frozenset(self._get("labels", {"since": "8760h"}).get("data") or ())
 
+    def _looked_at(self, window: Window) -> Window:
+        """The window whose lines tell what this one's look like: one that holds it and was looked at, or itself."""
+        around = (w for w, shape in self._shapes.items() if w.start <= window.start and window.end <= w.end)
+        return next((w for w in around if self._shapes[w].columns), window)
+
     def _shape(self, window: Window) -> Shape:
         """What the window's lines look like, told by some of them from all over it."""
+        window = self._looked_at(window)
         if window not in self._shapes:
             asking = self._asking("looking", window, {})
             pager, width = self._pager(asking), (window.end - window.start) / SLICES
@@ -415,19 +427,27 @@ class LokiLogs(AnsweredFromCopy):
 
         Raises `UnknownField` when it is nowhere in the window. A window without lines has any column, empty.
         """
-        shape = self._shape(window)
+        shape, window = self._shape(window), self._looked_at(window)
         known = {"time": Column("time", "time", None, LOGS.field("time").type), **shape.columns}
-        known |= {name: column for (w, name), column in self._found.items() if w == window}
+        known |= {name: column for (w, name), column in self._found.items() if w == window and column is not None}
         wanted = [*names, *(fields(parse(where)) if where is not None else ())]
         for name in dict.fromkeys(n for n in wanted if n not in known):
-            column = Column(name, name, label_of(name), pa.null())
-            if name == "id" or shape.columns:
-                column = Column(name, name, label_of(name), pa.string())
-                query = f'{self._selector}{shape.stage}{NO_ERRORS} | {column.label}!=""'
-                if not self._n(self._asking("looking", window, {}), query, window):
-                    need_fields([name], known, where=self.name)
-            self._found[window, name] = known[name] = column
+            if (window, name) not in self._found:
+                self._found[window, name] = self._searched(window, shape, name)
+            column = self._found[window, name]
+            if column is None:
+                need_fields([name], known, where=self.name)
+            else:
+                known[name] = column
         return known
+
+    def _searched(self, window: Window, shape: Shape, name: str) -> Column | None:
+        """The column of a field that was not seen in the lines looked at; None where no line of the window has it."""
+        if not shape.columns:
+            return Column(name, name, label_of(name), pa.null())
+        column = Column(name, name, label_of(name), pa.string())
+        query = f'{self._selector}{shape.stage}{NO_ERRORS} | {column.label}!=""'
+        return column if self._n(self._asking("looking", window, {}), query, window) else None
 
     def _asked_for(self, window: Window, fields: Sequence[str] | None) -> list[str]:
         own = [name for name in self._shape(window).columns if name not in LOGS.names]
