@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
@@ -69,7 +70,7 @@ def open_source(name: str, settings: Settings, place: Place) -> PrometheusMetric
     )
     return PrometheusMetrics(
         name, http, match=settings.match, lookback=settings.lookback, interval=settings.interval,
-        read=settings.read, rows=place.budget.rows,
+        read=settings.read, rows=place.budget.rows, deadline_s=place.budget.server_seconds, ui=settings.ui,
     )  # fmt: skip
 
 
@@ -86,13 +87,16 @@ class PrometheusMetrics:
         interval: str | None = None,
         read: Literal["samples", "bins"] | None = None,
         rows: int = 5_000_000,
+        deadline_s: float = 120.0,
+        ui: str | None = None,
     ) -> None:
         self.name = name
         interval_s = step_seconds(interval) if interval else None
-        self._api = Api(name, http, match=match or {}, rows=rows, interval_s=interval_s)
+        self._api = Api(name, http, match=match or {}, rows=rows, interval_s=interval_s, deadline_s=deadline_s)
         self._lookback_s = max(step_seconds(lookback), 2.5 * (interval_s or 0.0))
         self._read = read
         self._rows = rows
+        self._ui = ui
 
     def metrics(self, window: Window, *, signals: Sequence[SignalSpec], every: str | None = None) -> Answer:
         """METRICS of these signals: per bin, or at each sample when `every` is None. See `metric_signals`.
@@ -106,6 +110,7 @@ class PrometheusMetrics:
         there = self._api.names(asking, low, high)
         wanted = metric_names(signals, there)
         counts = _counted(self._api.series(asking, wanted, low, high)) if wanted else {}
+        asking.link = self._link(wanted, window)
         sampled = None
         if self._by_bins(counts, window, every):
             assert every is not None
@@ -166,6 +171,18 @@ class PrometheusMetrics:
 
     def _asking(self, question: str, window: Window, arguments: Mapping[str, Any]) -> Asking:
         return Asking(self.name, question, canonical(arguments), self._api.engine.name, window)
+
+    def _link(self, names: Sequence[str], window: Window) -> str | None:
+        """The first few of these metrics in Prometheus' own pages, when `ui` says where they are."""
+        if self._ui is None or not names:
+            return None
+        panels: dict[str, str] = {}
+        for at, name in enumerate(names[:5]):
+            panels[f"g{at}.expr"] = self._api.selector([name])
+            panels[f"g{at}.range_input"] = f"{max(1, round(window.seconds))}s"
+            panels[f"g{at}.end_input"] = window.end.strftime("%Y-%m-%d %H:%M:%S")
+            panels[f"g{at}.tab"] = "0"
+        return f"{self._ui.rstrip('/')}/graph?{urlencode(panels)}"
 
     def _span(self, window: Window, every: str | None) -> tuple[int, int]:
         low, high = _micros(window)

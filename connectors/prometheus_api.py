@@ -40,14 +40,27 @@ class Engine(NamedTuple):
 
 
 class Api:
-    """One server's API. `match`: labels that every series asked for has. `rows`: how many samples may be moved."""
+    """One server's API. `match`: labels that every series asked for has. `rows`: how many samples may be moved.
 
-    def __init__(self, name: str, http: Http, *, match: Mapping[str, str], rows: int, interval_s: float | None) -> None:
+    `deadline_s`: how long a question may take, all its requests together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        http: Http,
+        *,
+        match: Mapping[str, str],
+        rows: int,
+        interval_s: float | None,
+        deadline_s: float = 120.0,
+    ) -> None:
         self.name = name
         self._http = http
         self._match = dict(match)
         self._rows = rows
         self.interval_s = interval_s
+        self._deadline_s = deadline_s
 
     # -- what the server is -----------------------------------------------------------------------------------
 
@@ -92,7 +105,7 @@ class Api:
         if self._match:
             query["match[]"] = self.selector()
         asking.queries.append(f"GET /api/v1/label/__name__/values?{_shown(query)}")
-        return sorted(str(name) for name in self._ask("label/__name__/values", query))
+        return sorted(str(name) for name in self._ask("label/__name__/values", query, asking))
 
     def series(self, asking: Asking, names: Sequence[str], low: int, high: int) -> list[dict[str, str]]:
         """The label sets of these metrics in this time, in a fixed order."""
@@ -100,7 +113,7 @@ class Api:
         for batch in batches(names, NAMES):
             query = {"match[]": self.selector(batch), "start": _seconds(low), "end": _seconds(high)}
             asking.queries.append(f"GET /api/v1/series?{_shown(query)}")
-            found += self._ask("series", query)
+            found += self._ask("series", query, asking)
         return sorted(found, key=lambda labels: orjson.dumps(labels, option=orjson.OPT_SORT_KEYS))
 
     def kinds(self) -> dict[str, str]:
@@ -139,7 +152,7 @@ class Api:
         query = {"query": f"{self.selector(names)}[{width}ms]", "time": f"{end / 1000:.3f}"}
         asking.queries.append(f"GET /api/v1/query?{_shown(query)}")
         try:
-            build.add(self._ask("query", query)["result"])
+            build.add(self._ask("query", query, asking)["result"])
         except BadInput as error:
             if not any(word in str(error).lower() for word in _TOO_MUCH):
                 raise
@@ -163,7 +176,7 @@ class Api:
                 "nocache": "1",
             }  # fmt: skip
             asking.queries.append(f"GET /api/v1/query_range?{_shown(query)}")
-            build.add(self._ask("query_range", query)["result"])
+            build.add(self._ask("query_range", query, asking)["result"])
         return build.samples()
 
     def selector(self, names: Sequence[str] = ()) -> str:
@@ -179,8 +192,12 @@ class Api:
             parts.insert(0, f"__name__=~{_quoted('|'.join(names))}")
         return "{" + ",".join(parts) + "}"
 
-    def _ask(self, path: str, query: Mapping[str, str]) -> Any:
-        answer = self._http.ask("GET", f"api/v1/{path}", query=query)
+    def _ask(self, path: str, query: Mapping[str, str], asking: Asking | None = None) -> Any:
+        began = time.monotonic()
+        left = self._deadline_s if asking is None else asking.started + self._deadline_s - began
+        answer = self._http.ask("GET", f"api/v1/{path}", query=query, deadline_s=max(left, 0.0))
+        if asking is not None:
+            asking.cost["server_seconds"] = asking.cost.get("server_seconds", 0.0) + time.monotonic() - began
         if not isinstance(answer, dict) or answer.get("status") != "success" or "data" not in answer:
             raise SourceUnavailable(f"{self._http.origin} does not answer as Prometheus does: check the address.")
         return answer["data"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -230,3 +231,25 @@ def test_the_time_in_milliseconds_is_exact():
     rows = source(Store(**faults)).metrics(HOUR, signals=[DEPTH]).table.to_pylist()
     assert [(row["time"], row["value"]) for row in rows] == [(START + timedelta(milliseconds=123), 1.0)]
     assert orjson.loads(rows[0]["labels"]) == {}
+
+
+def test_all_requests_of_a_question_share_one_deadline(monkeypatch):
+    store, later, real = Store(), [0.0], time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: real() + later[0])
+
+    def slow(request):
+        later[0] += 40.0  # each in time for itself
+        return store(request)
+
+    with pytest.raises(SourceUnavailable, match="time limit"):
+        source(slow, deadline_s=100).metrics(HOUR, signals=[REQUESTS], every="1m")
+    assert grown(source(slow, deadline_s=400).metrics(HOUR, signals=[REQUESTS], every="1m")) == 240
+
+
+def test_the_same_question_opens_in_the_servers_own_pages():
+    answer = source(Store(), ui="https://prom.example/").metrics(HOUR, signals=[REQUESTS], every="1m")
+    assert answer.fetch.link == (
+        "https://prom.example/graph?g0.expr=%7B__name__%3D%22requests_total%22%7D&g0.range_input=3600s"
+        "&g0.end_input=2026-03-01+03%3A00%3A00&g0.tab=0"
+    )
+    assert source(Store()).metrics(HOUR, signals=[REQUESTS], every="1m").fetch.link is None
