@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from kit.provenance import leaves
 RELATIVE = 1e-9
 """Two numbers that differ by less are the same: another machine adds in another order."""
 _NOT_THERE = "not there"
+_TIME = re.compile(r"(\b\d\d:\d\d:\d\d)\.(\d{1,9})(?!\d)")
+"""Versions of pandas print a different number of digits of the same second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,22 @@ def differing(exported: Any, found: Any, *, where: str) -> Iterator[Difference]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Are two single values equal, numbers within a rounding of the last digits?"""
+    """Are two single values equal, numbers within a rounding of the last digits, times however many zeros they end in?
+
+    >>> same("04:36:51.777000+00:00", "04:36:51.777+00:00"), same("04:36:51.777", "04:36:51.778")
+    (True, False)
+    """
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=1e-12) or (one != one and other != other)
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other or _TIME.sub(_short, one) == _TIME.sub(_short, other)
     return one == other
+
+
+def _short(time: re.Match[str]) -> str:
+    return f"{time[1]}.{time[2]}".rstrip("0").rstrip(".")
 
 
 def shown(value: Any, *, limit: int = 160) -> str:
