@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,8 +52,6 @@ def cut(
     with gzip.open(raw / "client.jsonl.gz", "rt") as file:
         seen = truth.read_client(file)
     told = truth.write(scenario.truth, effects, seen, scenario.fails_from, end)
-    for name in scenario.withhold:
-        (raw / f"{name}.jsonl.gz").unlink()
     _write(folder / "incident.toml", incident(scenario, start, end))
     for name in ("sources", "signals", "path"):
         text = (TEMPLATES / f"{name}.toml").read_text().replace("@fails_from@", str(scenario.fails_from))
@@ -60,6 +59,11 @@ def cut(
         if name == "sources" and scenario.changes_in:
             text = text.replace("[sources.changes]\n", f'[sources.changes]\ntz = "{scenario.changes_in}"\n')
         (folder / f"{name}.toml").write_text(text)
+    for name in scenario.withhold:
+        (raw / f"{name}.jsonl.gz").unlink()
+        sources = tomllib.loads((folder / "sources.toml").read_text())
+        del sources["sources"][name]
+        _write(folder / "sources.toml", sources)
     _write(folder / "truth.toml", told)
     manifest(folder)
     return _told(scenario, folder, seen, told)
