@@ -15,7 +15,7 @@ from kit.rerun.cells import page_parts
 from kit.rerun.differences import Difference, differing, numbers_of, shown
 from kit.walk import WALK
 
-_WRITTEN = re.compile(r"written \S+")
+_WRITTEN = re.compile(r"written (?:on )?\d{4}-\d\d-\d\d[T ][\d:]+ ?(?:Z|UTC)")
 _LISTED = 20
 
 
