@@ -39,6 +39,8 @@ from connectors.window import Window
 
 PAGE = 5_000
 """As many lines as Loki gives at a time unless it is told otherwise."""
+PATIENCE_S = 90.0
+"""Taking lines apart takes Loki long, and it says nothing meanwhile."""
 LOOKED_AT = 2_000
 DRAWN = 5_000
 PUSHED = frozenset({"n", "count", "sum", "mean", "min", "max"})
@@ -68,7 +70,7 @@ def open_source(name: str, settings: Settings, place: Place) -> LokiLogs:
         raise BadInput(f'{name} is kind "loki", which gives logs: write table = "logs".')
     http = Http(
         settings.url, credential=place.credential(origin_of(settings.url)), authority=settings.authority,
-        in_flight=place.budget.in_flight,
+        in_flight=place.budget.in_flight, timeout_s=PATIENCE_S,
     )  # fmt: skip
     return LokiLogs(
         name, http, selector=settings.selector, parser=settings.parser, fields=settings.fields, page=settings.page,
