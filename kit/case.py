@@ -206,7 +206,7 @@ class Case:
         spec = self.catalog.requests
         if spec is None or spec.source not in self.catalog.sources:
             return None
-        names = field_names(self, self.source(spec.source))
+        names = field_names(self, self.source(spec.source), where=spec.where)
         return RequestLog(self.source(spec.source), spec, names) if "duration_s" in names else None
 
     @property

@@ -37,9 +37,9 @@ def but_not(condition: str | None) -> str | None:
     return f"NOT ({condition})" if condition else None
 
 
-def field_names(case: Case, source: Recorded) -> frozenset[str]:
-    """Which fields do the lines of this source have in the look?"""
-    answer = case.ask("logs", lambda: source.fields(case.look))
+def field_names(case: Case, source: Recorded, *, where: str | None = None) -> frozenset[str]:
+    """Which fields do the lines of this source (those that fit the filter) have in the look?"""
+    answer = case.ask("logs", lambda: source.fields(case.look, where=where))
     return frozenset() if answer is None else frozenset(answer.table.column("name").to_pylist())
 
 

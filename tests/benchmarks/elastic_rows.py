@@ -88,7 +88,7 @@ class Part:
         ever = Window.of("2000-01-01T00:00Z", "2100-01-01T00:00Z")
         start = source.rows(ever, fields=["time"], limit=1).answer().table.column("time")[0].as_py()
         start = start.replace(microsecond=0)
-        seconds, total = source.count(Window(start, ever.end), every="1s").table, 0
+        seconds, total = source.count(Window(start, start + timedelta(days=1)), every="1s").table, 0
         for at, n in zip(seconds.column("time").to_pylist(), seconds.column("n").to_pylist(), strict=True):
             total += int(n)
             if total >= rows:
