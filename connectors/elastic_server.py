@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -86,6 +87,16 @@ class Server:
         if not found.get("indices"):
             raise NotFound(f"{self.name} finds no index named {self.index}: check index = in sources.toml.")
         return found["fields"], found["indices"]
+
+    def filled(self) -> frozenset[str] | None:
+        """The fields with a value in any document; None where the server cannot tell (before 8.13)."""
+        try:
+            found = self._json(
+                "GET", f"/{self.index}/_field_caps", query={"fields": "*", "include_empty_fields": "false"}
+            )
+        except BadInput:
+            return None
+        return frozenset(found["fields"])
 
     def without(self, field: str) -> list[str]:
         """The indices that do not have this field."""
@@ -211,6 +222,7 @@ class Server:
                 f"(HTTP 401): set another one for this origin (INCIDENT_KIT_* variables, your own file or keyring)."
             )
         if reply.status == 403:
+            reason = next(iter(re.findall(r"action \[[^\]]+\]", reason)), "")
             return AccessDenied(
                 f"{self.name} at {self.http.origin} does not allow this credential to read {self.index} "
                 f"(HTTP 403{f': {reason}' if reason else ''}): give it the index privilege read there, or use another."

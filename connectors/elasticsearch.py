@@ -292,6 +292,9 @@ class ElasticLogs:
         names = self._chosen(fields)
         arguments = {"window": window, "where": where, "fields": fields, "order": order, "limit": limit}
         asking = self._asking("rows", window, {**arguments, "native": native})
+        more = len(set(self._columns) - set(LOGS.names)) - ATTRIBUTE_LIMIT
+        if fields is None and more > 0:
+            asking.missing.append(f"{more:,} of the fields are left out of whole rows: name those wanted in fields=")
         reading = Rows(
             self.server,
             asking,
@@ -352,6 +355,8 @@ class ElasticLogs:
     def _layout(self) -> Layout:
         _ = self.server.engine
         caps, indices = self.server.capabilities()
+        if len(caps) > ATTRIBUTE_LIMIT and (filled := self.server.filled()):  # agents' templates map thousands
+            caps = {name: cap for name, cap in caps.items() if name in filled or name in self._chosen_fields.values()}
         layout = layout_of(caps, self._chosen_fields, source=self.name)
         left_out = list(layout.left_out)
         if len(indices) > 1 and (without := self.server.without(layout.columns["time"].field)):
