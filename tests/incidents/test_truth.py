@@ -26,7 +26,7 @@ NOT_YET = {
     "disk_full": "the full disk is told by class and lines but is no hypothesis; the action is in other words",
     "flag_for_some": "the action is named by the class of failure: roll back, not: switch the flag off",
     "memory_leak": "a sawtooth of memory with restarts is not read as a leak yet; derived slowness is first suspect",
-    "midnight_job": "a job that held a table is refuted by its earlier harmless run; the full pool is named instead",
+    "midnight_job": "a job that holds a table is refuted for want of slow statements; the full pool is named",
     "one_bad_host": "one slow replica among healthy ones is not told by instance yet",
     "pool_starved_by_slow_query_without_metrics": "a line that says the pool was full is no evidence of that link yet",
     "queue_backlog": "an objective about something other than requests is not judged yet: the verdict is healthy",
