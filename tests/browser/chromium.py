@@ -1,0 +1,24 @@
+"""Debian's Chromium for tests, headless and quiet; where it is missing a person's run skips, and CI fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+PATH = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def needed() -> str:
+    """Where Chromium stands; skips (in CI fails) where it is missing."""
+    if PATH is None:
+        missing = "no Chromium: install Debian's chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return PATH
