@@ -81,6 +81,8 @@ def test_the_command_says_where_and_how_to_mend_it(tmp_path):
     command = [sys.executable, "-m", "kit.cli", "lint", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pm.md:3  blame" in done.stdout and "better: " in done.stdout
+    assert "pm.md:3  blame" in done.stdout
+    assert "better: " in done.stdout
     missing = subprocess.run([*command[:-1], str(tmp_path / "no.md")], capture_output=True, text=True, check=False)
-    assert missing.returncode == 2 and "Traceback" not in missing.stderr
+    assert missing.returncode == 2
+    assert "Traceback" not in missing.stderr
