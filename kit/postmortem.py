@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TO_FILL = "**to be filled in**"
+PILLAR_GAPS = ("no metrics for ", "no logs for ", "no spans for ", "no changes at all")
+"""What could not be seen at all becomes an action; what was only short stays a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def _actions(
     found = [Action(_sentence(text), "prevent", what, first) for text in removes]
     for gap in findings.get("gaps", []):
         text = str(gap.get("text", gap) if isinstance(gap, Mapping) else gap)
+        if not text.startswith(PILLAR_GAPS):
+            continue
         found.append(Action(f"Close the gap that this incident showed: {text}", "detect", "not being able to see", ""))
     return tuple(found)
 
