@@ -47,13 +47,13 @@ def place_notebook(out: Path, place: str) -> Path:
     Raises `BadCase` when a path does not exist.
     """
     remote = place.startswith(("http://", "https://"))
-    if not remote and not Path(place).exists():
+    if not remote and not Path(place).expanduser().exists():
         raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
     stem = "".join(c if c.isalnum() else "-" for c in place.split("://")[-1]).strip("-")[-60:] or "logs"
     target = out / f"{stem}.ipynb"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, _pointed_at(place if remote else str(Path(place).resolve())))
+        write_whole(target, _pointed_at(place if remote else str(Path(place).expanduser().resolve())))
     return target
 
 

@@ -23,7 +23,7 @@ def open_logs(place: str | Path, *, tz: str | None = None) -> tuple[list[Any], t
     """
     if re.match(r"https?://", str(place)):
         return _at_address(str(place))
-    folder = Path(place)
+    folder = Path(place).expanduser()
     if not folder.exists():
         raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
     if (folder / "sources.toml").is_file():
