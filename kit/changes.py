@@ -408,9 +408,7 @@ def _overall(found: list[Suspect], onset: Moment, history: Window | None, second
     said = []
     busy = [s for s in near if s.p_coincidence > EXPECTED]
     if busy and not any(s.rank for s in found):
-        said.append(
-            f"{TOO_OFTEN} ({max(s.p_coincidence for s in busy):.0%} by chance) that being near says nothing"
-        )
+        said.append(f"{TOO_OFTEN} ({max(s.p_coincidence for s in busy):.0%} by chance) that being near says nothing")
     elif not near:
         said.append("no recorded change took effect before the onset")
     if not second and history is None:

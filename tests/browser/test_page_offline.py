@@ -63,7 +63,7 @@ def opened(exported, browser):
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.on("request", lambda sent: asked.append(sent.url))
     tab.goto(exported.path.as_uri())
-    tab.wait_for_function("document.documentElement.dataset.charts !== undefined", timeout=120_000)
+    tab.wait_for_function("() => document.documentElement.dataset.charts !== undefined", timeout=120_000)
     yield tab, said, asked
     context.close()
 
@@ -126,7 +126,7 @@ def test_a_screen_reader_meets_nothing_serious(exported, browser, scheme):
     context = browser.new_context(offline=True, bypass_csp=True, color_scheme=scheme)
     tab = context.new_page()
     tab.goto(exported.path.as_uri())
-    tab.wait_for_function("document.documentElement.dataset.charts !== undefined", timeout=120_000)
+    tab.wait_for_function("() => document.documentElement.dataset.charts !== undefined", timeout=120_000)
     found = Axe().run(tab).response["violations"]
     context.close()
     assert [(v["impact"], v["id"]) for v in found if v["impact"] in ("serious", "critical")] == []
