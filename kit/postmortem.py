@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TO_FILL = "**to be filled in**"
-PILLAR_GAPS = ("no metrics for ", "no logs for ", "no spans for ", "no changes at all")
+PILLAR_GAPS = ("no metrics for ", "no logs for ", "no spans for ", "no changes were reported")
 """What could not be seen at all becomes an action; what was only short stays a gap."""
 
 

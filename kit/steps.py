@@ -74,8 +74,13 @@ def cover(case: Case) -> Coverage:
         incident=case.incident if case.episode is not None else None,
     )
     more = (*_unknown_checks(case), *case.clocks.gaps, *field_gaps(field_tables(case)))
-    if not len(case.changes_in_look):
-        more = ("no changes at all: what moved before the harm cannot be told", *more)
+    if not case.reported_changes["time"].between(case.look.start, case.look.end).any():
+        told = (
+            "only what the data itself shows to have moved is known"
+            if len(case.changes_in_look)
+            else ("what moved before the harm cannot be told")
+        )
+        more = (f"no changes were reported: {told}", *more)
     return replace(coverage, gaps=(*coverage.gaps, *more), because=(*coverage.because, *more))
 
 

@@ -129,8 +129,8 @@ def add_corners(path, first, second):
         {"output_type": "error", "ename": "ValueError", "evalue": second[7].text, "traceback": coloured},
     ]  # fmt: skip
     notebook["cells"] += [
-        {"cell_type": "markdown", "id": "m", "metadata": {"by": second[14].text}, "source": [s.text for s in second[15:20]],
-         "attachments": {"a.txt": {"text/plain": second[20].text}}},
+        {"cell_type": "markdown", "id": "m", "metadata": {"by": second[14].text},
+         "source": [s.text for s in second[15:20]], "attachments": {"a.txt": {"text/plain": second[20].text}}},
         {"cell_type": "code", "id": "c", "execution_count": 1, "metadata": {}, "source": comments, "outputs": outputs},
     ]  # fmt: skip
     path.write_bytes(orjson.dumps(notebook))
@@ -193,7 +193,10 @@ def left_in(text: str, secrets: list[Secret]) -> list[Secret]:
     return [
         s
         for s in secrets
-        if s.value in text or quote(s.value, safe="") in text or re.sub(r"\s", "", s.value) in joined or s.value in decoded
+        if s.value in text
+        or quote(s.value, safe="") in text
+        or re.sub(r"\s", "", s.value) in joined
+        or s.value in decoded
     ]  # fmt: skip
 
 
