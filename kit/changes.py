@@ -121,7 +121,7 @@ def rerank_changes(
     hops = distances(path)
     found = []
     for s in suspects.suspects:
-        if s.relation == "after" or s.effect is None:
+        if s.relation == "after" or s.effect is None or _is_symptom(s):
             found.append(s)
             continue
         factor, why = 1.0, []
@@ -331,7 +331,7 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     ahead = (onset.earliest - s.effect).total_seconds()
     span = max((onset.latest - s.effect).total_seconds(), CLOSE_S + onset.width_s)
     why = [told_when(s, onset)]
-    if s.derived and (s.kind in SYMPTOMS or s.after == FEWER):
+    if _is_symptom(s):
         return replace(s, because=(*why, "seen in the data: a symptom, no change of state", *s.because))
     if s.derived:
         why.append("nobody reported it: the data shows it")
@@ -357,6 +357,11 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     if s.reverts:
         dose *= 0.5
     return replace(s, p_coincidence=p, score=time * scope * dose, by_time=by_time, because=(*why, *s.because))
+
+
+def _is_symptom(s: Suspect) -> bool:
+    """Does the data show how something fared, rather than that a state changed?"""
+    return s.derived and (s.kind in SYMPTOMS or s.after == FEWER)
 
 
 def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None, span: float) -> float:

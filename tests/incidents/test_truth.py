@@ -25,7 +25,7 @@ NOT_YET = {
     "client_contract_change": "a server that refuses is taken for well: the cut stays outside, nothing is suspected",
     "disk_full": "the full disk is told by class and lines but is no hypothesis; the action is in other words",
     "flag_for_some": "the action is named by the class of failure: roll back, not: switch the flag off",
-    "memory_leak": "a sawtooth of memory with restarts is not read as a leak yet; derived slowness is first suspect",
+    "memory_leak": "a sawtooth of memory with restarts is not read as a leak yet",
     "midnight_job": "a job that holds a table is refuted for want of slow statements; the full pool is named",
     "one_bad_host": "one slow replica among healthy ones is not told by instance yet",
     "pool_starved_by_slow_query_without_metrics": "a line that says the pool was full is no evidence of that link yet",

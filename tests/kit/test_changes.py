@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -255,6 +256,9 @@ def test_what_the_data_shows_of_a_dependency_is_a_symptom_and_no_suspect():
     found = rank_changes(table(slow, fewer), ONSET)
     assert found.ranked == ()
     assert all(any("a symptom" in reason for reason in s.because) for s in found.suspects)
+    # speaking of what the lines at the break speak of, and touching it, made it first in the second ranking
+    cut = SimpleNamespace(between="shop → bank", first_bad=("bank",))
+    assert rerank_changes(found, cut=cut, texts=["call to bank timed out"]).ranked == ()
 
 
 def test_a_dependencys_own_report_may_be_suspected():
