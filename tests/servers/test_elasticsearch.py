@@ -377,6 +377,7 @@ def interrupted(url, product):
             pass
         os.kill(os.getpid(), signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started deaf to it
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         server.search(Asking("logs", "count", "{}", product), body)
