@@ -52,6 +52,15 @@ def bits_per_character(text: str) -> float:
     return sum(-n / len(text) * math.log2(n / len(text)) for n in Counter(text).values()) + 0.0
 
 
+def is_hash_or_word(piece: str) -> bool:
+    """Is the end of a line, or the beginning of the next, a hash or a word of its own, and so no half of a secret?
+
+    >>> is_hash_or_word("9f86d081884c7d65"), is_hash_or_word("parquet"), is_hash_or_word("q8Zt3KxL")
+    (True, True, False)
+    """
+    return piece.isalpha() or (len(piece) >= 16 and _HASH.fullmatch(piece) is not None)
+
+
 @lru_cache(maxsize=50_000)
 def _random_parts(run: str) -> tuple[tuple[int, int], ...]:
     """Which stretches of a run look random: the whole of it, or words of it?"""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from kit.redaction.accounts import find_cards, find_ibans
 from kit.redaction.disguises import encoded, is_disguised, views
-from kit.redaction.entropy import find_random
+from kit.redaction.entropy import find_random, is_hash_or_word
 from kit.redaction.hit import SEPARATOR, Hit, merged
 from kit.redaction.hosts import find_hosts
 from kit.redaction.keyed import find_keyed, is_placeholder
@@ -164,6 +164,8 @@ class Redactor:
         if hit.found_by == "learnt value":
             return True
         if spaced and hit.kind not in ("card", "iban", "phone"):
+            return False
+        if hit.found_by == "high entropy" and any(is_hash_or_word(p) for p in piece[start:end].split()):
             return False
         if hit.found_by in _BY_NAME and hit.found_by != "URL user info":
             return piece[end : end + 1] in ("", "\n", "\r", '"', "'", "<", "\\", "`", "&") and hit.kind == "secret"

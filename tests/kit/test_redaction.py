@@ -274,6 +274,7 @@ def plain(profile="vendor", **more):
         "Failed password for root from nowhere; the session was opened",
         "users: 12, user: 0.00 s, system: 0.01 s",
         "us-east-1-production-checkout-service-2024-01-15-backup",
+        f"{'9f86d081' * 8}  data/snapshots/ev_0123456789abcdef.parquet\n{'a3bf4f1b' * 8}  data/incident.toml",
         "VGhpcyBpcyBhIHBsYWluIHNlbnRlbmNlLg== says nothing",
     ],
 )
