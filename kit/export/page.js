@@ -16,6 +16,20 @@
     script.textContent = document.getElementById("library").textContent;
     document.head.appendChild(script);
   }
+  // A title is broken for a wide page; on a narrow one, and on paper, it is broken again and given the room.
+  function fitTitle(layout, width) {
+    if (!layout.title || !layout.title.text || width > 860) return;
+    var before = layout.title.text.split("<br>"), room = Math.max(24, Math.floor((width - 20) / 7.9)), lines = [""];
+    before.join(" ").split(" ").forEach(function (word) {
+      var last = lines[lines.length - 1];
+      if (last && last.length + word.length + 1 > room) lines.push(word);
+      else lines[lines.length - 1] = last ? last + " " + word : word;
+    });
+    var more = 19 * Math.max(0, lines.length - before.length);
+    layout.title.text = lines.join("<br>");
+    layout.margin = Object.assign({}, layout.margin, { t: ((layout.margin || {}).t || 64) + more });
+    layout.height = (layout.height || 320) + more;
+  }
   function draw(holder) {
     if (holder.dataset.drawn) return Promise.resolve();
     holder.dataset.drawn = "yes";
@@ -24,6 +38,9 @@
     figure.layout.font = Object.assign({}, figure.layout.font, { color: ink() });
     figure.layout.autosize = true;
     delete figure.layout.width;
+    fitTitle(figure.layout, holder.clientWidth);
+    if (printing) figure.layout.height = Math.min(figure.layout.height || 320, 900); // one sheet of paper
+    holder.style.height = (figure.layout.height || 320) + "px";
     var config = { displaylogo: false, responsive: true, displayModeBar: printing ? false : "hover" };
     return Plotly.newPlot(holder, figure.data, figure.layout, config);
   }
