@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.base import Answer, Selection
+from connectors.base import Answer
 from connectors.errors import BadInput, OverBudget
+from connectors.forwarded import Forwarded, put
 from connectors.schema import TIME, conform
 from connectors.window import Window
 
@@ -22,7 +23,7 @@ COPY_ROWS = 5_000_000
 COPIES_KEPT = 2
 
 
-class AnsweredFromCopy:
+class AnsweredFromCopy(Forwarded):
     """Gives a source with `name`, `fields` and `rows` the questions count, measure, compare and sample.
 
     A window's rows are streamed once, in order of time, and asked through DuckDB; the last two windows are kept. A
@@ -41,46 +42,9 @@ class AnsweredFromCopy:
         self._copies: OrderedDict[Window, tuple[Tables, Any]] = OrderedDict()
         self._copying = threading.Lock()
 
-    def count(
-        self,
-        window: Window,
-        *,
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `Tables.count`."""
-        tables, fetch = self._copy(window)
-        return _told(tables.count(window, every=every, by=by, where=where, top=top), fetch)
-
-    def measure(
-        self,
-        window: Window,
-        field: str,
-        *,
-        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `Tables.measure`."""
-        tables, fetch = self._copy(window)
-        return _told(tables.measure(window, field, stats=stats, every=every, by=by, where=where, top=top), fetch)
-
-    def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
-        """See `Tables.compare`. The copy spans both windows and what lies between."""
-        span = Window(min(bad.window.start, good.window.start), max(bad.window.end, good.window.end))
-        tables, fetch = self._copy(span)
-        return _told(tables.compare(fields, bad=bad, good=good, top=top), fetch)
-
-    def sample(
-        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
-    ) -> Answer:
-        """See `Tables.sample`."""
-        tables, fetch = self._copy(window)
-        return _told(tables.sample(window, n, where=where, seed=seed, fields=fields), fetch)
+    def _forward(self, question: str, window: Window | None, **arguments: Any) -> Answer:
+        tables, fetch = self._copy(window or _both(arguments["bad"].window, arguments["good"].window))
+        return _told(put(tables, question, window, arguments), fetch)
 
     def _copy(self, window: Window) -> tuple[Tables, Any]:
         with self._copying:
@@ -107,6 +71,11 @@ class AnsweredFromCopy:
         finally:
             stream.close()
         return Tables(self.name, table=conform(table.unify_dictionaries(), "LOGS")), stream.fetch
+
+
+def _both(bad: Window, good: Window) -> Window:
+    """Both windows and what lies between."""
+    return Window(min(bad.start, good.start), max(bad.end, good.end))
 
 
 def _too_many(name: str, window: Window, batches: Sequence[pa.RecordBatch], limit: int) -> Exception:

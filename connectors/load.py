@@ -24,9 +24,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors import errors, schema
-from connectors.base import Answer, Fetch, Selection, SignalSpec
+from connectors.base import Answer, Fetch, SignalSpec
 from connectors.durable import append_line, write_aside
 from connectors.errors import BadInput, ConnectorError, NotRecorded
+from connectors.forwarded import Forwarded, put
 from connectors.questions import asked
 from connectors.window import Window, iso
 
@@ -227,7 +228,7 @@ class Answers:
                 ) from None
 
 
-class Recorded:
+class Recorded(Forwarded):
     """A source whose every answer is recorded; without a source behind it, replay.
 
     It answers whatever its source answers; `seen` is told of each answer given. A question already recorded is not
@@ -252,45 +253,7 @@ class Recorded:
 
     def fields(self, window: Window, *, where: str | None = None) -> Answer:
         """See `LogSource.fields`."""
-        return self._ask("fields", window, where=where)
-
-    def count(
-        self,
-        window: Window,
-        *,
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `LogSource.count`."""
-        return self._ask("count", window, every=every, by=tuple(by), where=where, top=top)
-
-    def measure(
-        self,
-        window: Window,
-        field: str,
-        *,
-        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `LogSource.measure`."""
-        return self._ask(
-            "measure", window, field=field, stats=tuple(stats), every=every, by=tuple(by), where=where, top=top
-        )
-
-    def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
-        """See `LogSource.compare`."""
-        return self._ask("compare", None, fields=tuple(fields), bad=bad, good=good, top=top)
-
-    def sample(
-        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
-    ) -> Answer:
-        """See `LogSource.sample`."""
-        return self._ask("sample", window, n=n, where=where, seed=seed, fields=tuple(fields) if fields else None)
+        return self._forward("fields", window, where=where)
 
     def rows(
         self,
@@ -304,7 +267,7 @@ class Recorded:
         """See `LogSource.rows`. Recorded when `limit` is at most `ROWS_KEPT`; otherwise streamed and not kept."""
         arguments: dict[str, Any] = {"where": where, "fields": tuple(fields) if fields else None, "order": order}
         if limit is not None and limit <= ROWS_KEPT:
-            return self._ask("rows", window, **arguments, limit=limit)
+            return self._forward("rows", window, **arguments, limit=limit)
         if self.source is None:
             raise NotRecorded(
                 f"All rows of {self.name} are not recorded, only answers are: give `limit`, or open the case with its "
@@ -314,29 +277,31 @@ class Recorded:
 
     def metrics(self, window: Window, *, signals: Sequence[SignalSpec], every: str | None = None) -> Answer:
         """See `MetricSource.metrics`."""
-        return self._ask("metrics", window, signals=tuple(signals), every=every)
+        return self._forward("metrics", window, signals=tuple(signals), every=every)
 
     def catalogue(self, window: Window) -> Answer:
         """See `MetricSource.catalogue`."""
-        return self._ask("catalogue", window)
+        return self._forward("catalogue", window)
 
     def edges(self, window: Window) -> Answer:
         """See `SpanSource.edges`."""
-        return self._ask("edges", window)
+        return self._forward("edges", window)
 
     def traces(self, window: Window, *, where: str | None = None, n: int | None = 100, order: str = "time") -> Answer:
         """See `SpanSource.traces`."""
-        return self._ask("traces", window, where=where, n=n, order=order)
+        return self._forward("traces", window, where=where, n=n, order=order)
 
     def changes(self, window: Window) -> Answer:
         """See `ChangeSource.changes`."""
-        return self._ask("changes", window)
+        return self._forward("changes", window)
 
     def alerts(self, window: Window) -> Answer:
         """See `AlertSource.alerts`."""
-        return self._ask("alerts", window)
+        return self._forward("alerts", window)
 
-    def _ask(self, question: str, window: Window | None, **arguments: Any) -> Answer:
+    def _forward(self, question: str, window: Window | None, **arguments: Any) -> Answer:
+        if question == "sample" and not arguments["fields"]:
+            arguments["fields"] = None  # an empty list chooses no columns: all of them are meant
         key = asked({"window": window, **{k: _plain_spec(v) for k, v in arguments.items()}})
         if not (self.refresh and self.source is not None):
             recorded = self.answers.find(self.name, question, key)
@@ -362,10 +327,9 @@ class Recorded:
 
     def _answer(self, question: str, window: Window | None, arguments: dict[str, Any], key: str) -> Answer:
         """What the source says, checked and clipped, under this source's name."""
-        ask = getattr(self.source, question, None)
-        if ask is None:
+        if not hasattr(self.source, question):
             raise ConnectorError(f"{self.name} cannot answer {question}: its connector does not offer it.")
-        answer = ask(**arguments) if window is None else ask(window, **arguments)
+        answer = put(self.source, question, window, arguments)
         if not isinstance(answer, Answer):
             answer = answer.answer()
         return replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import schema
-from connectors.base import Answer, Fetch, Selection, SignalSpec, canonical
+from connectors.base import Answer, Fetch, SignalSpec, canonical
 from connectors.errors import OverBudget
 from connectors.files.columns import concat
 from connectors.files.formats import BINARY, reader, sniff
 from connectors.files.gather import gather
 from connectors.files.options import FilesSpec, Reading
 from connectors.files.stream import Faults, compression, text_of
+from connectors.forwarded import Forwarded, put
 from connectors.samples import CATALOGUE, Samples, joined
 from connectors.window import Window
 
@@ -93,7 +94,7 @@ def _estimated_rows(path: Path, affordable: int, *, binary: bool = False) -> flo
     return size * ratio / (len(text) / lines)
 
 
-class FileLogs:
+class FileLogs(Forwarded):
     """A log source over files; the six questions are answered by an embedded engine over what was read.
 
     Every answer is exact over the lines that could be read; `Fetch.partial` names those that could not.
@@ -112,10 +113,10 @@ class FileLogs:
         table = in_order(readings)
         return Tables(self.name, table=table), "; ".join(dict.fromkeys(missing)) or None, query
 
-    def _ask(self, question: Callable[[Any], Any]) -> Any:
+    def _forward(self, question: str, window: Window | None, **arguments: Any) -> Answer:
         with self._lock:
             tables, partial, query = self._read
-        return _said(question(tables), partial, query)
+        return _said(put(tables, question, window, arguments), partial, query)
 
     @property
     def table(self) -> pa.Table:
@@ -126,43 +127,7 @@ class FileLogs:
 
     def fields(self, window: Window, *, where: str | None = None) -> Answer:
         """See `LogSource.fields`."""
-        return self._ask(lambda t: t.fields(window, where=where))
-
-    def count(
-        self,
-        window: Window,
-        *,
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `LogSource.count`."""
-        return self._ask(lambda t: t.count(window, every=every, by=by, where=where, top=top))
-
-    def measure(
-        self,
-        window: Window,
-        field: str,
-        *,
-        stats: Sequence[str] = ("n", "mean", "p50", "p99"),
-        every: str | None = None,
-        by: Sequence[str] = (),
-        where: str | None = None,
-        top: int = 50,
-    ) -> Answer:
-        """See `LogSource.measure`."""
-        return self._ask(lambda t: t.measure(window, field, stats=stats, every=every, by=by, where=where, top=top))
-
-    def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
-        """See `LogSource.compare`."""
-        return self._ask(lambda t: t.compare(fields, bad=bad, good=good, top=top))
-
-    def sample(
-        self, window: Window, n: int, *, where: str | None = None, seed: int = 0, fields: Sequence[str] | None = None
-    ) -> Answer:
-        """See `LogSource.sample`."""
-        return self._ask(lambda t: t.sample(window, n, where=where, seed=seed, fields=fields))
+        return self._forward("fields", window, where=where)
 
     def rows(
         self,
