@@ -15,7 +15,6 @@ from pydantic import Field
 
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, Selection
-from connectors.credentials import origin_of
 from connectors.elastic_compare import compared_rows, whole_of
 from connectors.elastic_cost import Cost
 from connectors.elastic_counts import Groups, counted_rows
@@ -60,14 +59,8 @@ def open_source(name: str, settings: Settings, place: Place) -> Any:
 
 def open_on(product: Product, name: str, settings: Settings, place: Place) -> Any:
     """The source of logs, spans, metrics or changes on a server of this product."""
-    credential = place.credential(origin_of(settings.url))
-    http = Http(
-        settings.url,
-        credential=credential,
-        authority=settings.authority,
-        in_flight=place.budget.in_flight,
-        deadline_s=max(120.0, place.budget.server_seconds),
-    )
+    deadline_s = max(120.0, place.budget.server_seconds)
+    http = place.http(settings.url, authority=settings.authority, deadline_s=deadline_s)
     server = Server(name, http, settings.index, product=product)
     match settings.table:
         case "logs":

@@ -21,7 +21,6 @@ from pydantic import Field
 
 from connectors.asking import Asking
 from connectors.base import Answer, canonical
-from connectors.credentials import origin_of
 from connectors.errors import BadInput
 from connectors.files.jaeger_json import add_document
 from connectors.files.options import Options
@@ -61,10 +60,7 @@ def open_source(name: str, settings: Settings, place: Place) -> JaegerSpans:
     """The source; nothing is asked yet. Raises `BadInput` for a table that it does not hold."""
     if settings.table != "spans":
         raise BadInput(f'{name} is kind "jaeger", which gives spans: write table = "spans".')
-    credential = place.credential(origin_of(settings.url))
-    http = Http(
-        settings.url, credential=credential, authority=settings.authority, in_flight=place.budget.in_flight
-    )  # fmt: skip
+    http = place.http(settings.url, authority=settings.authority)
     return JaegerSpans(
         name, http, services=settings.services, sampling_rate=settings.sampling_rate, page=settings.page,
         spans=place.budget.rows, seconds=place.budget.server_seconds, ui=settings.ui,

@@ -21,7 +21,6 @@ from pydantic import Field
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, Selection
 from connectors.copies import COPY_ROWS, AnsweredFromCopy
-from connectors.credentials import origin_of
 from connectors.errors import BadInput, ConnectorError, NotExpressible
 from connectors.http import Http
 from connectors.logql import NO_ERRORS, NUMBER, Column, label_of, nanoseconds, quoted, reached, stages
@@ -68,10 +67,7 @@ def open_source(name: str, settings: Settings, place: Place) -> LokiLogs:
     """The source; nothing is asked yet. Raises `BadInput` for a table that it does not hold."""
     if settings.table != "logs":
         raise BadInput(f'{name} is kind "loki", which gives logs: write table = "logs".')
-    http = Http(
-        settings.url, credential=place.credential(origin_of(settings.url)), authority=settings.authority,
-        in_flight=place.budget.in_flight, timeout_s=PATIENCE_S,
-    )  # fmt: skip
+    http = place.http(settings.url, authority=settings.authority, timeout_s=PATIENCE_S)
     return LokiLogs(
         name, http, selector=settings.selector, parser=settings.parser, fields=settings.fields, page=settings.page,
         tenant=settings.tenant, copy_rows=place.budget.rows,

@@ -19,7 +19,6 @@ from pydantic import Field, field_validator
 from connectors import schema
 from connectors.asking import Asking
 from connectors.base import Answer, SignalSpec, canonical
-from connectors.credentials import origin_of
 from connectors.errors import BadInput, OverBudget
 from connectors.http import Http
 from connectors.metric_series import metric_names
@@ -62,12 +61,7 @@ def open_source(name: str, settings: Settings, place: Place) -> PrometheusMetric
     """The source; nothing is asked yet. Raises `BadInput` for a table that it does not hold."""
     if settings.table not in ("metrics", "alerts"):
         raise BadInput(f'{name} is kind "prometheus", which gives metrics and alerts: write table = "metrics".')
-    http = Http(
-        settings.url,
-        credential=place.credential(origin_of(settings.url)),
-        authority=settings.authority,
-        in_flight=place.budget.in_flight,
-    )
+    http = place.http(settings.url, authority=settings.authority)
     return PrometheusMetrics(
         name, http, match=settings.match, lookback=settings.lookback, interval=settings.interval,
         read=settings.read, rows=place.budget.rows, deadline_s=place.budget.server_seconds, ui=settings.ui,

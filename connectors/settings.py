@@ -13,6 +13,7 @@ from connectors.window import step_seconds
 
 if TYPE_CHECKING:
     from connectors.credentials import Credential
+    from connectors.http import Http
 
 Table = Literal["logs", "metrics", "spans", "changes", "alerts"]
 
@@ -59,6 +60,16 @@ class Place:
     folder: Path
     budget: Budget = field(default_factory=Budget)
     credential: Callable[[str], Credential | None] = field(default=lambda origin: None)
+
+    def http(self, url: str, *, authority: str | None, timeout_s: float = 30.0, deadline_s: float = 120.0) -> Http:
+        """The client for this address, with the user's credential for its origin, within the budget."""
+        from connectors.credentials import origin_of
+        from connectors.http import Http
+
+        return Http(
+            url, credential=self.credential(origin_of(url)), authority=authority, timeout_s=timeout_s,
+            deadline_s=deadline_s, in_flight=self.budget.in_flight,
+        )  # fmt: skip
 
 
 Opener = Callable[[str, Any, Place], Any]
