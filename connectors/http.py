@@ -45,6 +45,19 @@ class Reply:
         return 200 <= self.status < 300
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent, and how long it may take: all of it until `ends` (monotonic), each silence for `silence_s`."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None
+    content: bytes | None
+    headers: Mapping[str, str]
+    ends: float
+    silence_s: float
+
+
 class Http:
     """Asks one origin, with at most `in_flight` requests at a time.
 
@@ -133,36 +146,27 @@ class Http:
         if not self._places.acquire(timeout=max(0.0, ends - time.monotonic())):
             return Reply(0, b"was still busy with other questions of yours at the time limit")
         try:
-            return self._tried(method, path, query, content, sent, ends, silence_s or self._timeout_s, final)
+            request = _Request(method, path, query, content, sent, ends, silence_s or self._timeout_s)
+            return self._tried(request, final)
         finally:
             self._places.release()
 
-    def _tried(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        content: bytes | None,
-        headers: Mapping[str, str],
-        ends: float,
-        silence_s: float,
-        final: Callable[[Reply], bool],
-    ) -> Reply:
+    def _tried(self, request: _Request, final: Callable[[Reply], bool]) -> Reply:
         reply = Reply(0, b"was not asked")
         for attempt in range(1, TRIES + 1):
             again = True
             try:
-                reply, wait_s = self._once(method, path, query, content, headers, ends, silence_s)
+                reply, wait_s = self._once(request)
             except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 words, again = _unreached(error, self.origin)
                 reply, wait_s = Reply(0, words.encode()), None
-                again = again and not (isinstance(error, httpx.TimeoutException) and time.monotonic() >= ends)
+                again = again and not (isinstance(error, httpx.TimeoutException) and time.monotonic() >= request.ends)
             if reply.status not in BUSY | {0} or not again or attempt == TRIES or self._stopping.is_set():
                 break
             if reply.status and final(reply):
                 break
             wait_s = wait_s if wait_s is not None else random.uniform(0.5, 1.0) * 0.25 * 2**attempt
-            if time.monotonic() + wait_s >= ends:
+            if time.monotonic() + wait_s >= request.ends:
                 break
             self._pause(wait_s)
         return reply
@@ -198,18 +202,9 @@ class Http:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._connections.add(details["return_value"])
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        content: bytes | None,
-        headers: Mapping[str, str],
-        ends: float,
-        silence_s: float,
-    ) -> tuple[Reply, float | None]:
+    def _once(self, request: _Request) -> tuple[Reply, float | None]:
         """The reply and, where the server says so, the seconds to wait."""
-        url = urljoin(self._address, path.lstrip("/"))
+        url, query = urljoin(self._address, request.path.lstrip("/")), request.query
         began = time.monotonic()
         for _ in range(REDIRECTS + 1):
             if origin_of(url) != self.origin:
@@ -217,20 +212,20 @@ class Http:
                     f"{self.origin} sends the request on to {origin_of(url)}, where nothing was sent: use that address "
                     f"itself if you trust it."
                 )
-            timeout = max(0.001, min(silence_s, ends - time.monotonic()))
+            timeout = max(0.001, min(request.silence_s, request.ends - time.monotonic()))
             with self._client.stream(
-                method,
+                request.method,
                 url,
                 params=query,
-                content=content,
-                headers=headers,
+                content=request.content,
+                headers=request.headers,
                 timeout=timeout,
                 extensions={"trace": self._note},
             ) as response:
-                if response.is_redirect and method in ("GET", "HEAD"):
+                if response.is_redirect and request.method in ("GET", "HEAD"):
                     url, query = urljoin(url, response.headers.get("location", "")), None
                     continue
-                text = self._read(response, ends)
+                text = self._read(response, request.ends)
                 reply = Reply(response.status_code, text, response.headers, time.monotonic() - began)
                 return reply, _retry_after(response)
         raise SourceUnavailable(f"{self.origin} redirects in a circle: check the address.")
