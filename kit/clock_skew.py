@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.clocks import FEWEST, STRAYS, WIDE_S, Clocks, Offset
+from kit.clocks import Clocks, bounded, told
 from kit.spantree import SpanTree, span_tree
 
 SLACK_S = 0.01
@@ -39,19 +39,11 @@ def compare_span_clocks(spans: Any) -> Clocks:
     tree = span_tree(spans)
     low, high, one, other = _bounds(tree)
     names = tree.host.values
-    offsets, unknown = [], []
+    found = []
     for a, b in sorted(set(zip(one.tolist(), other.tolist(), strict=True)), key=lambda p: (names[p[0]], names[p[1]])):
         these = (one == a) & (other == b)
-        if these.sum() < FEWEST:
-            unknown.append(f"{names[a]} and {names[b]} share fewer than {FEWEST} calls")
-            continue
-        at_least = np.quantile(low[these], 1 - STRAYS) - SLACK_S
-        at_most = np.quantile(high[these], STRAYS) + SLACK_S
-        if at_most - at_least > WIDE_S:
-            unknown.append(f"{names[a]} and {names[b]} bound each other's clock only within {at_most - at_least:.0f} s")
-        else:
-            offsets.append(Offset(names[a], names[b], float(at_least), float(at_most), int(these.sum())))
-    return Clocks(tuple(offsets), tuple(unknown), (*_orphans(tree), *(o.text for o in offsets), *unknown))
+        found.append(bounded(names[a], names[b], least=low[these], most=high[these], what="calls", slack_s=SLACK_S))
+    return told(found, because=_orphans(tree))
 
 
 def _bounds(tree: SpanTree) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

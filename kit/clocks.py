@@ -97,28 +97,41 @@ def compare_clocks(calls: Sequence[tuple[str, pd.DataFrame, str, pd.DataFrame]])
     >>> compare_clocks([("web", outer, "db", inner)]).headline
     "The clock of db is ahead of web's by 1.98 ± 0.03 s; nothing was shifted."
     """
-    offsets, unknown = [], []
-    for one, outer, other, inner in calls:
-        found = _offset(one, outer, other, inner)
-        if found is None:
-            unknown.append(f"{one} and {other} share fewer than {FEWEST} requests")
-        elif found.high - found.low > WIDE_S:
-            unknown.append(f"{one} and {other} bound each other's clock only within {found.high - found.low:.0f} s")
-        else:
-            offsets.append(found)
-    return Clocks(tuple(offsets), tuple(unknown), (*(o.text for o in offsets), *unknown))
+    return told([_offset(one, outer, other, inner) for one, outer, other, inner in calls])
 
 
-def _offset(one: str, outer: pd.DataFrame, other: str, inner: pd.DataFrame) -> Offset | None:
+def bounded(
+    one: str, other: str, *, least: np.ndarray, most: np.ndarray, what: str, slack_s: float = 0.0
+) -> Offset | str:
+    """The offset that the bounds of every shared call leave, or in words why it stays unknown.
+
+    `least` and `most`: by how many seconds `other` is ahead at least and at most, a value a call; a hundredth of them
+    may stray. Each bound is trusted only to `slack_s`.
+    """
+    if len(least) < FEWEST:
+        return f"{one} and {other} share fewer than {FEWEST} {what}"
+    low = float(np.quantile(least, 1 - STRAYS)) - slack_s
+    high = float(np.quantile(most, STRAYS)) + slack_s
+    if high - low > WIDE_S:
+        return f"{one} and {other} bound each other's clock only within {high - low:.0f} s"
+    return Offset(one, other, low, high, len(least))
+
+
+def told(found: Sequence[Offset | str], *, because: Sequence[str] = ()) -> Clocks:
+    """The pairs that could be compared and those that could not, as one answer."""
+    offsets = tuple(f for f in found if isinstance(f, Offset))
+    unknown = tuple(f for f in found if isinstance(f, str))
+    return Clocks(offsets, unknown, (*because, *(o.text for o in offsets), *unknown))
+
+
+def _offset(one: str, outer: pd.DataFrame, other: str, inner: pd.DataFrame) -> Offset | str:
     sides = [_once(side) for side in (outer, inner)]
     pairs = sides[0].add_suffix("_outer").join(sides[1].add_suffix("_inner"), how="inner")
-    if len(pairs) < FEWEST:
-        return None
-    end_late = pairs["end_inner"] - pairs["end_outer"]
-    start_late = pairs["start_inner"] - pairs["start_outer"]
-    low = float(np.quantile(end_late, 1 - STRAYS))
-    high = float(np.quantile(start_late, STRAYS))
-    return Offset(one, other, low, high, len(pairs))
+    return bounded(
+        one, other, what="requests",
+        least=(pairs["end_inner"] - pairs["end_outer"]).to_numpy(),
+        most=(pairs["start_inner"] - pairs["start_outer"]).to_numpy(),
+    )  # fmt: skip
 
 
 def _once(rows: pd.DataFrame) -> pd.DataFrame:
