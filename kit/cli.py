@@ -14,7 +14,7 @@ import typer
 
 from kit import cli_evidence, cli_explore, cli_now
 from kit.cli_evidence import case_folder
-from kit.errors import CheckFailed, KitError
+from kit.errors import IN_PART, CheckFailed, KitError
 
 app = typer.Typer(
     name="incident-kit",
@@ -25,7 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 CasePath = Annotated[Path, typer.Argument(help="Folder of a case, or of a recorded sample.", metavar="CASE")]
-IN_PART = 3
 
 
 def main() -> None:

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kit.errors import CheckFailed
-
-IN_PART = 3
+from kit.errors import IN_PART, CheckFailed
 
 
 def register(app: typer.Typer) -> None:

@@ -46,7 +46,9 @@ def place_notebook(out: Path, place: str) -> Path:
 
     Raises `BadCase` when a path does not exist.
     """
-    remote = place.startswith(("http://", "https://"))
+    from kit.looking import is_address
+
+    remote = is_address(place)
     if not remote and not Path(place).expanduser().exists():
         raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
     stem = "".join(c if c.isalnum() else "-" for c in place.split("://")[-1]).strip("-")[-60:] or "logs"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.errors import IN_PART
+
 if TYPE_CHECKING:
     from kit.case import Case
     from kit.now import Now
 
-IN_PART = 3
 STAY = ("files", "git")
 """Kinds of source that are in the case itself: nothing of them expires."""
 SHARE_FOR_LEVERS = 0.5

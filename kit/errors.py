@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+IN_PART = 3
+"""The status of a command that was done in part: a source could not be asked."""
+
 
 class KitError(Exception):
     """Something the user can put right; the message says what, where and what to do next. Exit status 2."""

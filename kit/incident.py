@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as calendar
 import difflib
+import re
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,6 +138,15 @@ def open_look(incident: Incident, folder: Path, *, offline: bool) -> Window:
     if not offline:
         write_whole(kept, f"{iso(window.end)}\n")
     return window
+
+
+def incident_id(name: str) -> str:
+    """The id that fits a folder's name: what an id may not hold becomes a hyphen.
+
+    >>> incident_id("checkout 503 (Köln)")
+    'checkout-503-K-ln'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "case"
 
 
 def read_incident(folder: Path) -> Incident:

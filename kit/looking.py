@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from connectors.base import MISSING, OTHER
 from connectors.where import all_of
 from connectors.window import iso, utc
 from kit.errors import BadCase
-from kit.recognize import recognize
 
 if TYPE_CHECKING:
     from connectors.load import Recorded
@@ -36,6 +35,14 @@ def is_address(given: Path | str) -> bool:
     return isinstance(given, str) and re.match(r"https?://", given, re.I) is not None
 
 
+def files_below(places: Sequence[Path]) -> list[Path]:
+    """The files that are worth a look: those named, and those of the folders; no links, nothing hidden or empty."""
+    found = []
+    for path in places:
+        found += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+    return [p for p in found if p.stat().st_size and not p.name.startswith(".")]
+
+
 def add_address(
     address: str, sources: dict[str, dict[str, Any]], *, folder: Path, authority: Path | None = None
 ) -> list[str]:
@@ -43,6 +50,8 @@ def add_address(
 
     Raises `BadCase` where an index must be named, and what `recognize` raises.
     """
+    from kit.recognize import recognize
+
     if authority is not None and not authority.is_file():
         raise BadCase(f"There is no {authority}: name the file of the certificate to trust (PEM).")
     said = []

@@ -17,7 +17,8 @@ from connectors.files.formats import reader, sniff
 from connectors.window import iso
 from kit.case import Case, working_copy
 from kit.errors import BadCase
-from kit.looking import add_address, is_address, look, services_of, users_requests
+from kit.incident import incident_id
+from kit.looking import add_address, files_below, is_address, look, services_of, users_requests
 from kit.walk import copy_notebooks
 
 TABLE_OF = {"LOGS": "logs", "METRICS": "metrics", "SPANS": "spans", "CHANGES": "changes", "ALERTS": "alerts"}
@@ -80,7 +81,7 @@ def _sources(folder: Path, data: Sequence[Path]) -> tuple[list[str], dict[str, d
     said: list[str] = []
     sources: dict[str, dict[str, Any]] = {}
     roots = {*data, *(p.parent for p in data)}
-    for path in _files(data):
+    for path in files_below(data):
         if path.suffix == ".bundle":
             key = _key(path, sources)
             sources[key] = _copied(folder, path, key) | {"kind": "git", "table": "changes"}
@@ -105,13 +106,6 @@ def _copied(folder: Path, path: Path, key: str) -> dict[str, Any]:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(path, target)
     return {"path": f"raw/{key}/{path.name}"}
-
-
-def _files(data: Sequence[Path]) -> list[Path]:
-    found = []
-    for path in data:
-        found += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
-    return [p for p in found if p.stat().st_size and not p.name.startswith(".")]
 
 
 def _key(path: Path, taken: dict[str, Any]) -> str:
@@ -146,7 +140,7 @@ def _incident(folder: Path, *, start: str, end: str, services: Sequence[str]) ->
     from connectors.window import utc
 
     values = {
-        "id": re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.name).strip("-.") or "case",
+        "id": incident_id(folder.name),
         "title": folder.name.replace("-", " ").replace("_", " "),
         "tz": "UTC",
         "services": list(services),

@@ -6,7 +6,7 @@ import shutil
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +16,9 @@ import tomli_w
 from connectors.durable import write_whole
 from connectors.window import iso, utc
 from kit.errors import BadCase
-from kit.looking import is_address
+from kit.incident import incident_id
+from kit.looking import AFTER, BEFORE, is_address
 
-BEFORE, AFTER = timedelta(hours=1), timedelta(minutes=30)
 SETUP = ("sources.toml", "signals.toml", "path.toml")
 """What a folder that describes the sources may hold; a case is one, too."""
 
@@ -162,7 +162,7 @@ def _rewrite(folder: Path, fired: Fired, end: datetime | str) -> None:
     path = folder / "incident.toml"
     old = _read(path) if path.is_file() else {}
     values = {
-        "id": "".join(c if c.isalnum() or c in "_.-" else "-" for c in folder.name).strip("-.") or "case",
+        "id": incident_id(folder.name),
         "title": f"{fired.name}{f' ({fired.service})' if fired.service else ''}",
         "tz": old.get("tz", "UTC"),
         "services": old.get("services", []),

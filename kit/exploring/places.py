@@ -9,6 +9,7 @@ from typing import Any
 from connectors.errors import ConnectorError
 from connectors.window import Window
 from kit.errors import BadCase
+from kit.looking import files_below, is_address
 
 _EVERYTHING = Window.of("1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z")
 
@@ -21,7 +22,7 @@ def open_logs(place: str | Path, *, tz: str | None = None) -> tuple[list[Any], t
     rotated copies of one file are one source. `tz` is the zone of times written without one. Nothing is copied and
     nothing is read yet. Raises `BadCase` where there is no log at all.
     """
-    if re.match(r"https?://", str(place)):
+    if is_address(str(place)):
         return _at_address(str(place))
     folder = Path(place).expanduser()
     if not folder.exists():
@@ -68,7 +69,7 @@ def _of_files(place: Path, tz: str | None) -> tuple[list[Any], tuple[str, ...]]:
     root = place if place.is_dir() else place.parent
     groups: dict[tuple[str, str], list[Path]] = {}
     left_out: list[str] = []
-    for path in _files(place):
+    for path in files_below([place]):
         try:
             name = sniff(path)
         except ConnectorError as error:
@@ -90,11 +91,6 @@ def _of_files(place: Path, tz: str | None) -> tuple[list[Any], tuple[str, ...]]:
         spec = FilesSpec(root, pattern, "LOGS", format_, Options(tz=options.tz, service=service))
         sources.append(open_files(stem, spec))
     return sources, tuple(left_out)
-
-
-def _files(place: Path) -> list[Path]:
-    found = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink())
-    return [p for p in found if not p.name.startswith(".") and p.stat().st_size]
 
 
 def _without_rotation(path: Path) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
-PATH = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from kit.export.browser import chromium
+
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -16,9 +16,10 @@ FLAGS = [
 
 def needed() -> str:
     """Where Chromium stands; skips (in CI fails) where it is missing."""
-    if PATH is None:
+    path = chromium()
+    if path is None:
         missing = "no Chromium: install Debian's chromium"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    return PATH
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -11,15 +10,11 @@ import orjson
 import pytest
 
 from kit.case import working_copy
-from kit.export.browser import chromium
 from kit.export.export import export_case, export_unredacted
 from kit.walk import run_through_kernel
+from tests.browser.chromium import FLAGS, needed
 from tests.incidents.walking import SAMPLES
 
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 LARGEST_PAGE = 8_000_000
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
@@ -40,12 +35,7 @@ def exported(walked):
 
 @pytest.fixture(scope="module")
 def browser():
-    program = chromium()
-    if program is None:
-        missing = "no Chromium: install Debian's chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    program = needed()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
