@@ -278,6 +278,13 @@ class Case:
         return join_changes(self.reported_changes, self.derived_changes)
 
     @cached_property
+    def request_rows(self) -> pd.DataFrame:
+        """User requests of the look at the outermost hop, a row each with `failed`, at most 200,000; read once."""
+        from kit import questions
+
+        return questions.request_rows(self, self.look)
+
+    @cached_property
     def commits(self) -> pd.DataFrame:
         """CHANGES that repositories hold, two weeks before the look included: the content of what was deployed."""
         from kit import questions

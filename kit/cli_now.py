@@ -78,14 +78,14 @@ def answer_now(case: Case, *, began: float, budget_s: float, snapshot: bool) -> 
 
 def _quick_levers(case: Case, suspects: object) -> object:
     """Levers without a class of failure: undoing what moved, and the harm's clock."""
-    from kit import questions
     from kit.classify import Diagnosis
     from kit.mitigation import propose_levers, read_harm_clock
 
     if suspects is None or case.onset is None or case.requests is None:
         return None
-    rows = questions.request_rows(case, case.look)
-    clock = read_harm_clock(rows, onset=case.onset, recovered=case.recovered, until=case.symptom.complete_until)
+    clock = read_harm_clock(
+        case.request_rows, onset=case.onset, recovered=case.recovered, until=case.symptom.complete_until
+    )
     unread = Diagnosis("unclassified", (), (), "", (), ())
     return propose_levers(unread, suspects, clock=clock)  # type: ignore[arg-type]
 

@@ -26,7 +26,7 @@ def entry_symptom(case: Case) -> Symptom:
         return find_symptom_in_bins(_bins_from_metrics(case), window=case.grid, objectives=objectives)
     total = requests.source.count(case.look, where=requests.users).table.column("n").to_pylist()
     if sum(total) <= ROWS_AT_ONCE:
-        return find_symptom(request_rows(case, case.look), window=case.look, objectives=objectives)
+        return find_symptom(case.request_rows, window=case.look, objectives=objectives)
     symptom = find_symptom_in_bins(_bins_from_log(case), window=case.grid, objectives=objectives)
     near = [request_rows(case, window) for window in symptom.rows_wanted]
     return refine_symptom(symptom, pd.concat(near).drop_duplicates(["time", "seq"])) if near else symptom
@@ -42,7 +42,7 @@ def entry_series(case: Case) -> pd.DataFrame:
     else:
         total = requests.source.count(case.look, where=requests.users).table.column("n").to_pylist()
         if sum(total) <= ROWS_AT_ONCE:
-            bins = rebin_by_start(request_rows(case, case.look), window=case.grid, every=case.every)
+            bins = rebin_by_start(case.request_rows, window=case.grid, every=case.every)
         else:
             bins = _bins_from_log(case)
             bins = bins.groupby(level=0).agg({"count": "sum", "failed": "sum", "p99": "max"})

@@ -188,7 +188,7 @@ def diagnose(case: Case) -> Diagnosis:
     from kit.classify import classify
     from kit.failure_kinds import count_failures
 
-    rows = questions.request_rows(case, case.look) if case.requests is not None else None
+    rows = case.request_rows if case.requests is not None else None
     failures = count_failures(rows, baseline=case.baseline, incident=case.incident) if rows is not None else None
     return classify(
         case.board,
@@ -341,7 +341,7 @@ def propose(case: Case) -> Levers:
 
     if case.onset is None or case.requests is None:
         return propose_levers(case.diagnosis, case.suspects)
-    rows = questions.request_rows(case, case.look)
+    rows = case.request_rows
     until = case.symptom.complete_until
     effects = judge_actions(
         case.suspects, rows, onset=case.onset, recovered=case.recovered, slow_s=slow_limit(case), until=until
@@ -368,7 +368,7 @@ def measure_harm(case: Case) -> Impact | None:
     if case.onset is None or case.requests is None:
         return None
     return measure_impact(
-        questions.request_rows(case, case.look),
+        case.request_rows,
         baseline=case.baseline,
         incident=case.incident,
         objective=[o.model_dump() for o in case.about.objective],
@@ -390,7 +390,7 @@ def try_guardrails(case: Case) -> Guardrails:
     rows = case.changes[case.changes["ref"].isin(trigger)].to_dict("records")
     end = case.incident.end if case.recovered is None else case.recovered.latest
     trials = try_rules(
-        questions.request_rows(case, case.look),
+        case.request_rows,
         changes=case.reported_changes,
         healthy=case.baseline,
         incident=Window(case.onset.earliest, max(end, case.incident.end)),
