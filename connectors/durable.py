@@ -120,6 +120,12 @@ def folder_aside(target: Path) -> Iterator[Path]:
         os.close(handle)
 
 
+def copy_in_place(folder: Path, target: Path) -> None:
+    """Put a copy of the folder at `target`, whole or not at all; what stood there before gives way to it."""
+    with folder_aside(target) as aside:
+        shutil.copytree(folder, aside, dirs_exist_ok=True)
+
+
 def _take_place(aside: Path, target: Path) -> None:
     if not target.exists():
         aside.rename(target)

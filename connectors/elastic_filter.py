@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-
 from connectors.elastic_fields import CUT_AT, Column, forms_of_level
 from connectors.errors import BadInput, NotExpressible
 from connectors.schema import LEVELS
@@ -164,8 +162,3 @@ def _instant(time: datetime, column: Column, *, up: bool) -> str:
     if not column.nanos and time.microsecond % 1000:
         time = time.replace(microsecond=time.microsecond // 1000 * 1000) + timedelta(milliseconds=1 if up else 0)
     return iso(time)
-
-
-def types_of(columns: Mapping[str, Column]) -> dict[str, pa.DataType]:
-    """The columns' types by name."""
-    return {name: column.type for name, column in columns.items()}

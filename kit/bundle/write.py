@@ -13,7 +13,7 @@ from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
 
-from connectors.durable import folder_aside, sweep, write_whole
+from connectors.durable import copy_in_place, sweep, write_whole
 from connectors.load import evidence_hash
 from kit.bundle.archive import SUFFIXES, pack
 from kit.bundle.bag import bag_hash, make_bag
@@ -150,9 +150,6 @@ def _put(bag: Path, out: Path) -> None:
     if out.name.endswith(SUFFIXES):
         pack(bag, out)
         return
-    import shutil
-
     if out.exists() and not (out / "bagit.txt").is_file():
         raise BadCase(f"{out} is there and is no bundle: name another folder, or a file that ends in .zip or .tar.zst.")
-    with folder_aside(out) as aside:
-        shutil.copytree(bag, aside, dirs_exist_ok=True)
+    copy_in_place(bag, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.durable import write_whole
+from connectors.durable import copy_in_place, write_whole
 from kit.errors import BadCase
 from kit.export.html import page_of, walked
 from kit.export.page import UNREDACTED_BAND
@@ -173,8 +172,7 @@ def _put(files: Sequence[Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     for extra in (f for f in files[1:] if f.is_dir()):
         beside = target.parent / f"{target.stem}_files"
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(extra, beside)
+        copy_in_place(extra, beside)
     write_whole(target, main.read_bytes())
 
 
@@ -188,7 +186,7 @@ def _pack(bag: Path, target: Path) -> None:
     elif target.exists():
         raise BadCase(f"{target} is there already: name another folder, or a file that ends in .zip or .tar.zst.")
     else:
-        shutil.copytree(bag, target)
+        copy_in_place(bag, target)
 
 
 def _summary(folder: Path) -> Summary:

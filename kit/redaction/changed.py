@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kit.provenance import leaves
 from kit.redaction.redactor import Redactor
 from kit.redaction.structures import redact_value
 
@@ -33,8 +34,8 @@ def compare_findings(
     difference: `before` is redacted first.
     """
     expected = _renamed(redact_value(dict(before), redactor), evidence)
-    rows = dict(_leaves("", expected))
-    found = dict(_leaves("", dict(after)))
+    rows = dict(leaves(expected))
+    found = dict(leaves(_renamed(dict(after), {})))
     return tuple(
         Change(key, _short(rows.get(key, "nothing")), _short(found.get(key, "nothing")))
         for key in sorted({*rows, *found})
@@ -43,6 +44,7 @@ def compare_findings(
 
 
 def _renamed(value: Any, evidence: Mapping[str, str]) -> Any:
+    """The ids of the answers put in their others' place; a list of ids is a set, so it is given in order."""
     if isinstance(value, str):
         return evidence.get(value, value)
     if isinstance(value, dict):
@@ -53,19 +55,6 @@ def _renamed(value: Any, evidence: Mapping[str, str]) -> Any:
             sorted(renamed) if renamed and all(isinstance(v, str) and v.startswith("ev_") for v in renamed) else renamed
         )
     return value
-
-
-def _leaves(where: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(f"{where}.{key}" if where else str(key), inner)
-    elif isinstance(value, list):
-        if value and all(isinstance(v, str) and v.startswith("ev_") for v in value):
-            value = sorted(value)
-        for index, inner in enumerate(value):
-            yield from _leaves(f"{where}[{index}]", inner)
-    else:
-        yield where, value
 
 
 def _same_number(before: Any, after: Any) -> bool:
