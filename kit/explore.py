@@ -155,7 +155,7 @@ class LogView(Result):
 
     def volume(self, *, by: str | None = None, every: str | None = None) -> Look:
         """How many lines over time? Columns time (start of the bin), n, and `by` where given."""
-        query, step = self._query, every or self._step
+        query, step = self._query, every or self.every
         answer = self._source.count(self.window, every=step, by=(by,) if by else (), where=query.where)
         table = answer.to_frame()
         total = float(table["n"].sum())
@@ -333,7 +333,8 @@ class LogView(Result):
         return Selection(self.window, self._query.where)
 
     @property
-    def _step(self) -> str:
+    def every(self) -> str:
+        """The step of the volume: a round one that gives about 120 bars."""
         wanted = self.window.seconds / BINS
         return f"{next((s for s in STEPS_S if s >= wanted), STEPS_S[-1])}s"
 

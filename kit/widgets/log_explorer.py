@@ -115,7 +115,7 @@ class LogExplorer(widgets.VBox):
         """The bars of the whole window, so that there is always something to drag on."""
         found = self._try(lambda: self.value.between(self._whole.window.start, self._whole.window.end).volume())
         if found is not None:
-            step = step_seconds(self._whole._step)
+            step = step_seconds(self._whole.every)
             self.brush.show(found.table, window=self._whole.window, step_s=step)
 
     def _open_tab(self) -> None:

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import signal
-import threading
-import time
-
 import httpx
 import pytest
 
-from connectors.asking import Asking
 from connectors.base import Selection
-from connectors.elastic_server import Server
 from connectors.elasticsearch import ElasticLogs, Settings, open_source
 from connectors.errors import BadInput, NotExpressible, NotFound, OverBudget, SourceUnavailable
 from connectors.http import Http
 from connectors.settings import Budget, Place
 from connectors.tables import Tables
-from connectors.testing import HOUR, ConnectorContract, contract_documents
+from connectors.testing import HOUR, contract_documents
 from connectors.window import Window
+from tests.servers.elastic_checks import KEYWORD, MAPPINGS, IndexContract, documents_of, interrupted
 from tests.servers.nodes import elasticsearch, load
 
 pytestmark = pytest.mark.server
-
-NAMES = {"time": "@timestamp", "level": "log.level", "service": "service.name", "host": "host.name"}
-KEYWORD = {"type": "keyword"}
-MAPPINGS = {
-    "properties": {
-        "@timestamp": {"type": "date_nanos"},
-        "log": {"properties": {"level": KEYWORD}},
-        "service": {"properties": {"name": KEYWORD}},
-        "host": {"properties": {"name": KEYWORD}},
-        "message": {"type": "text", "fields": {"raw": KEYWORD}},
-        "route": KEYWORD,
-        "weight": {"type": "double"},
-        "http": {"properties": {"response": {"properties": {"status_code": {"type": "long"}}}}},
-        "duration_s": {"type": "double"},
-        "cache": {"properties": {"hit": {"type": "boolean"}}},
-        "user-agent": {"properties": {"name": KEYWORD}},
-    }
-}
-
-
-def documents_of(table):
-    for row in table.to_pylist():
-        written = {NAMES.get(name, name): value for name, value in row.items() if value is not None}
-        key = written.pop("id")
-        written["@timestamp"] = written["@timestamp"].isoformat()
-        yield key, {name: value for name, value in written.items() if name != "seq"}
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +27,8 @@ def url(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("url")
-class TestElasticsearch(ConnectorContract):
-    url = ""
-    unlisted = frozenset({"id"})
-    numbers = itertools.count()
-
-    def open_source(self, documents, folder):
-        index = f"contract-{next(self.numbers)}"
-        load(self.url, index, MAPPINGS, list(documents_of(documents)))
-        return ElasticLogs("logs", Http(self.url), index, fields={"weight": "weight"})
+class TestElasticsearch(IndexContract):
+    pass
 
 
 @pytest.fixture(scope="module")
@@ -353,38 +313,6 @@ def test_values_looked_for_in_a_sample_are_counted_in_all_rows(loaded, monkeypat
     named = [key for key in got if key[1] != "<other>"]
     assert len(named) > 10
     assert all(got[key] == expected[key] for key in named)
-
-
-def interrupted(url, product):
-    """Seconds until the server's task list no longer has a question whose cell was interrupted.
-
-    Servers look up from their work every few thousand rows, so it takes some rows to see it.
-    """
-    documents = [(f"{key}-{copy}", row) for key, row in documents_of(contract_documents()) for copy in range(30)]
-    load(url, "work", MAPPINGS, documents)
-    phrases = {"filters": {"filters": [{"match_phrase": {"message": f"pool {at}"}} for at in range(120)]}}
-    fields = ("route", "host.name", "duration_s")
-    inner = {f"c{at}": {"cardinality": {"field": field}} for at, field in enumerate(fields)}
-    body = {"size": 0, "aggs": {"a": {**phrases, "aggs": {"b": {**phrases, "aggs": inner}}}}}
-    server = Server("logs", Http(url), "work", product=product)
-
-    def tasks():
-        listed = httpx.get(f"{url}/_tasks?actions=indices:data/read/search*", trust_env=False, timeout=30).json()
-        return [task for node in listed["nodes"].values() for task in node["tasks"].values()]
-
-    def interrupt():
-        while not tasks():
-            pass
-        os.kill(os.getpid(), signal.SIGINT)
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started deaf to it
-    threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        server.search(Asking("logs", "count", "{}", product), body)
-    began = time.monotonic()
-    while tasks() and time.monotonic() < began + 10:
-        pass
-    return time.monotonic() - began
 
 
 def test_an_interrupted_question_ends_on_the_server(loaded):

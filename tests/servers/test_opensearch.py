@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import httpx
 import pytest
 
@@ -12,9 +10,9 @@ from connectors.errors import BadInput
 from connectors.http import Http
 from connectors.opensearch import Settings, open_source
 from connectors.settings import Place
-from connectors.testing import HOUR, ConnectorContract, contract_documents
+from connectors.testing import HOUR, contract_documents
+from tests.servers.elastic_checks import MAPPINGS, IndexContract, documents_of, interrupted
 from tests.servers.nodes import load, opensearch
-from tests.servers.test_elasticsearch import MAPPINGS, documents_of, interrupted
 
 pytestmark = pytest.mark.server
 
@@ -31,15 +29,8 @@ def url():
 
 
 @pytest.mark.usefixtures("url")
-class TestOpenSearch(ConnectorContract):
-    url = ""
-    unlisted = frozenset({"id"})
-    numbers = itertools.count()
-
-    def open_source(self, documents, folder):
-        index = f"contract-{next(self.numbers)}"
-        load(self.url, index, MAPPINGS, list(documents_of(documents)))
-        return source_of(self.url, index)
+class TestOpenSearch(IndexContract):
+    product = "OpenSearch"
 
 
 @pytest.fixture(scope="module")
