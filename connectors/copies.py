@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import pyarrow as pa
 from connectors.base import Answer
 from connectors.errors import BadInput, OverBudget
 from connectors.forwarded import Forwarded, put
+from connectors.kept import Kept
 from connectors.schema import TIME, conform
 from connectors.window import Window
 
@@ -39,21 +38,12 @@ class AnsweredFromCopy(Forwarded):
     copy_rows = COPY_ROWS
 
     def __init__(self) -> None:
-        self._copies: OrderedDict[Window, tuple[Tables, Any]] = OrderedDict()
-        self._copying = threading.Lock()
+        self._copies: Kept[Window, tuple[Tables, Any]] = Kept(COPIES_KEPT)
 
     def _forward(self, question: str, window: Window | None, **arguments: Any) -> Answer:
-        tables, fetch = self._copy(window or _both(arguments["bad"].window, arguments["good"].window))
+        span = window or _both(arguments["bad"].window, arguments["good"].window)
+        tables, fetch = self._copies.get(span, lambda: self._streamed(span))
         return _told(put(tables, question, window, arguments), fetch)
-
-    def _copy(self, window: Window) -> tuple[Tables, Any]:
-        with self._copying:
-            if window not in self._copies:
-                self._copies[window] = self._streamed(window)
-                while len(self._copies) > COPIES_KEPT:
-                    self._copies.popitem(last=False)
-            self._copies.move_to_end(window)
-            return self._copies[window]
 
     def _streamed(self, window: Window) -> tuple[Tables, Any]:
         from connectors.tables import Tables

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -17,6 +15,7 @@ from connectors.files.jaeger_json import add_document
 from connectors.files.options import Options
 from connectors.files.spans import SpanRows, peer_of, sampling_weight
 from connectors.files.stream import Faults
+from connectors.kept import Kept
 from connectors.local_spans import ORDERS, LocalSpans
 from connectors.settings import Budget
 from connectors.window import Window
@@ -48,8 +47,7 @@ class ElasticSpans:
         self.name = name
         self._server = server
         self._documents = Documents(server, fields=fields or {}, times=TIMES, budget=budget or Budget())
-        self._kept: OrderedDict[Window, tuple[LocalSpans, Asking]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[Window, tuple[LocalSpans, Asking]] = Kept(KEPT)
 
     def edges(self, window: Window) -> Answer:
         """See `LocalSpans.edges`."""
@@ -75,12 +73,7 @@ class ElasticSpans:
         self._server.http.close()
 
     def _spans(self, window: Window) -> tuple[LocalSpans, Asking]:
-        with self._lock:
-            if window not in self._kept:
-                self._kept[window] = self._read(window)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            return self._kept[window]
+        return self._kept.get(window, lambda: self._read(window))
 
     def _read(self, window: Window) -> tuple[LocalSpans, Asking]:
         around = window.widen(before_s=AROUND_S, after_s=AROUND_S)

@@ -6,9 +6,7 @@ asked for the whole window; where an answer is full, its window is halved until 
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +25,7 @@ from connectors.files.options import Options
 from connectors.files.spans import SpanRows
 from connectors.files.stream import Faults
 from connectors.http import Http
+from connectors.kept import Kept
 from connectors.local_spans import ORDERS, LocalSpans
 from connectors.probe import Probe, clock_by_date
 from connectors.settings import Place
@@ -92,8 +91,7 @@ class JaegerSpans:
         self._services = tuple(services)
         self._options = Options(table="SPANS", sampling_rate=sampling_rate)
         self._page, self._most, self._seconds, self._ui = page, spans, seconds, ui
-        self._kept: OrderedDict[tuple[Window, str | None, str, int | None], tuple[pa.Table, Asking]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[tuple[Window, str | None, str, int | None], tuple[pa.Table, Asking]] = Kept(KEPT)
 
     def edges(self, window: Window) -> Answer:
         """See `LocalSpans.edges`: from parents and children of all traces of the window, its unanswered client spans.
@@ -153,14 +151,12 @@ class JaegerSpans:
     ) -> tuple[pa.Table, Asking]:
         """All spans of the traces that have a span in the window, and how they were got."""
         key = (window, service, "failing" if failing else "", enough)
-        with self._lock:
-            if key not in self._kept:
-                reading = _Reading(self, window, failing=failing, enough=enough)
-                self._kept[key] = reading.all([service] if service else list(self._services) or self.services())
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+
+        def read() -> tuple[pa.Table, Asking]:
+            reading = _Reading(self, window, failing=failing, enough=enough)
+            return reading.all([service] if service else list(self._services) or self.services())
+
+        return self._kept.get(key, read)
 
     def _ask(self, path: str, query: Mapping[str, str]) -> Any:
         return self._http.ask("GET", f"/{path}", query=query)
