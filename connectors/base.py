@@ -111,6 +111,11 @@ class Answer:
         return self.table.to_pandas()
 
 
+def answered(rows: Any) -> Answer:
+    """The answer of `rows`, read to its end where it is still a stream."""
+    return rows if isinstance(rows, Answer) else rows.answer()
+
+
 def table_bytes(table: pa.Table) -> bytes:
     """The table's content as bytes that depend on nothing but names, types and values.
 

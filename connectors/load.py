@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors import errors, schema
-from connectors.base import Answer, Fetch, SignalSpec
+from connectors.base import Answer, Fetch, SignalSpec, answered
 from connectors.durable import append_line, write_aside
 from connectors.errors import BadInput, ConnectorError, NotRecorded
 from connectors.forwarded import Forwarded, put
@@ -329,9 +329,7 @@ class Recorded(Forwarded):
         """What the source says, checked and clipped, under this source's name."""
         if not hasattr(self.source, question):
             raise ConnectorError(f"{self.name} cannot answer {question}: its connector does not offer it.")
-        answer = put(self.source, question, window, arguments)
-        if not isinstance(answer, Answer):
-            answer = answer.answer()
+        answer = answered(put(self.source, question, window, arguments))
         return replace(
             answer,
             table=_clip(_checked(answer.table, question), question, window),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import schema
-from connectors.base import MISSING, OTHER, Answer, Fetch, Selection, canonical
+from connectors.base import MISSING, OTHER, Answer, Fetch, Selection, answered, canonical
 from connectors.errors import BadInput, NotExpressible, UnknownField
 from connectors.window import Window
 
@@ -105,7 +105,7 @@ class MergedLogs:
         """The sources' rows merged by time. `limit` is a must: an unbounded merge would have to hold all rows."""
         if limit is None:
             raise BadInput("Rows of several sources together need a limit: give one, or stream one source at a time.")
-        answers = self._each(lambda s: _answered(s.rows(window, where=where, fields=fields, order=order, limit=limit)))
+        answers = self._each(lambda s: answered(s.rows(window, where=where, fields=fields, order=order, limit=limit)))
         table = _stacked([a.table for a in answers])
         direction = "descending" if order == "-time" else "ascending"
         table = table.take(pc.sort_indices(table, sort_keys=[("time", direction)])).slice(0, limit)
@@ -188,10 +188,6 @@ def _plain(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
     return table
-
-
-def _answered(rows: Any) -> Answer:
-    return rows if isinstance(rows, Answer) else rows.answer()
 
 
 def _first(column: pa.ChunkedArray) -> float:

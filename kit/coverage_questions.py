@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from connectors.base import answered
 from connectors.where import all_of
 from connectors.window import Window
 from kit import questions
@@ -60,9 +61,7 @@ def _request_rows(case: Case, service: str) -> pd.DataFrame | None:
     fields = ("trace_id", "duration_s")
     answer = case.ask(
         "logs",
-        lambda: questions.answered(
-            source.rows(case.baseline, where=where, fields=fields, order="-time", limit=ROWS_COMPARED)
-        ),
+        lambda: answered(source.rows(case.baseline, where=where, fields=fields, order="-time", limit=ROWS_COMPARED)),
     )
     return None if answer is None else answer.to_frame()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from connectors.base import answered
 from kit import questions
 from kit.derived import certificates, dependencies, disks, jobs, restarts, scaling, statements, traffic, versions
 from kit.derived.rows import Row
@@ -159,7 +160,7 @@ def _lines(case: Case, source: object, where: str) -> pd.DataFrame:
     fields = tuple(f for f in ("service", "message", "peer.service") if f in names)
     answer: Answer | None = case.ask(
         "logs",
-        lambda: questions.answered(source.rows(case.look, where=where, fields=fields, order="time", limit=LINES_READ)),  # type: ignore[attr-defined]
+        lambda: answered(source.rows(case.look, where=where, fields=fields, order="time", limit=LINES_READ)),  # type: ignore[attr-defined]
     )
     if answer is None:
         return pd.DataFrame()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from connectors.base import Answer, Selection
+from connectors.base import Answer, Selection, answered
 from connectors.errors import BadInput, ConnectorError
 from connectors.merged import MergedLogs
 from connectors.where import all_of, quote_field, quote_value
@@ -69,24 +69,18 @@ def explore(place: str | Path, *, tz: str | None = None) -> LogView:
     '1 line fits, 02:00:05 to 02:00:05 UTC on 2026-03-01.'
     """
     sources, left_out = open_logs(place, tz=tz)
-    readable, gaps = _readable(sources)
-    if not readable:
-        raise BadCase(f"None of the logs of {place} can be read: {' '.join(gaps[:3])}")
-    return LogView(
-        place=str(place), sources=tuple(readable), window=span_of(readable), left_out=(*left_out, *gaps), code_tz=tz
-    )
-
-
-def _readable(sources: Sequence[Any]) -> tuple[list[Any], list[str]]:
-    kept, gaps = [], []
+    readable, spans, gaps = [], [], []
     for source in sources:
         try:
-            span_of([source])
+            spans.append(span_of(source))
         except (BadCase, ConnectorError) as error:
             gaps.append(f"{source.name}: {error}")
         else:
-            kept.append(source)
-    return kept, gaps
+            readable.append(source)
+    if not readable:
+        raise BadCase(f"None of the logs of {place} can be read: {' '.join(gaps[:3])}")
+    window = Window(min(s.start for s in spans), max(s.end for s in spans))
+    return LogView(place=str(place), sources=tuple(readable), window=window, left_out=(*left_out, *gaps), code_tz=tz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +198,8 @@ class LogView(Result):
         """The lines themselves, in order of time, at most `n` (the last ones with `newest`)."""
         query = self._query
         wanted = n if not query.local and not self.hidden else MOST_LINES
-        rows = self._source.rows(self.window, where=query.where, order="-time" if newest else "time", limit=wanted)
-        answer = rows.answer() if hasattr(rows, "answer") else rows
+        order = "-time" if newest else "time"
+        answer = answered(self._source.rows(self.window, where=query.where, order=order, limit=wanted))
         table, notes = self._kept(answer.to_frame(), query)
         if len(table) > n:
             table = table.head(n)

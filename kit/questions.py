@@ -7,11 +7,11 @@ and for the lines that a finding cites.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from connectors.base import Answer
+from connectors.base import Answer, answered
 from connectors.schema import TABLES
 from connectors.where import all_of
 from connectors.window import Window
@@ -41,11 +41,6 @@ def field_names(case: Case, source: Recorded, *, where: str | None = None) -> fr
     """Which fields do the lines of this source (those that fit the filter) have in the look?"""
     answer = case.ask("logs", lambda: source.fields(case.look, where=where))
     return frozenset() if answer is None else frozenset(answer.table.column("name").to_pylist())
-
-
-def answered(rows: Answer | Any) -> Answer:
-    """The answer of `rows`, read to its end where it is still a stream."""
-    return rows if isinstance(rows, Answer) else rows.answer()
 
 
 def has_statements(case: Case, name: str) -> bool:
@@ -160,7 +155,7 @@ def request_rows(case: Case, window: Window, *, where: str | None = None) -> pd.
     if requests is None:
         return pd.DataFrame()
     rows = requests.source.rows(window, where=all_of(requests.users, where), fields=requests.fields, limit=ROWS_AT_ONCE)
-    return requests.judged(rows.to_frame() if isinstance(rows, Answer) else rows.answer().to_frame())
+    return requests.judged(answered(rows).to_frame())
 
 
 def lines(case: Case, window: Window, *, n: int, skip: Iterable[str] = ()) -> pd.DataFrame:

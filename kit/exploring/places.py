@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from connectors.base import answered
 from connectors.errors import ConnectorError
 from connectors.window import Window
 from kit.errors import BadCase
@@ -82,13 +83,12 @@ def _of_files(place: Path, tz: str | None) -> tuple[list[Any], tuple[str, ...]]:
     if not groups:
         said = " ".join(left_out[:3]) or "it has no file."
         raise BadCase(f"{place} holds no log that can be read: {said}")
-    options = Options(tz=tz)
     sources = []
     for (stem, format_), paths in sorted(groups.items()):
         many = len(paths) > 1
         pattern = f"{_escaped(stem)}*" if many else _escaped(str(paths[0].relative_to(root)))
         service = re.split(r"[/.]", stem)[-2 if stem.endswith(".log") else -1] or stem
-        spec = FilesSpec(root, pattern, "LOGS", format_, Options(tz=options.tz, service=service))
+        spec = FilesSpec(root, pattern, "LOGS", format_, Options(tz=tz, service=service))
         sources.append(open_files(stem, spec))
     return sources, tuple(left_out)
 
@@ -107,16 +107,14 @@ def _escaped(pattern: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", pattern)
 
 
-def span_of(sources: list[Any]) -> Window:
-    """From when to when do these sources speak? Raises `BadCase` where none has a line with a time."""
+def span_of(source: Any) -> Window:
+    """From when to when does this source speak? Raises `BadCase` where it has no line with a time."""
     from datetime import timedelta
 
     ends = []
-    for source in sources:
-        for order in ("time", "-time"):
-            rows = source.rows(_EVERYTHING, order=order, limit=1)
-            table = rows.answer().table if hasattr(rows, "answer") else rows.table
-            ends += [t for t in table.column("time").to_pylist() if t is not None]
+    for order in ("time", "-time"):
+        table = answered(source.rows(_EVERYTHING, order=order, limit=1)).table
+        ends += [t for t in table.column("time").to_pylist() if t is not None]
     if not ends:
         raise BadCase("No line has a time that can be read: name the format or the zone of its times (tz = …).")
     return Window(min(ends), max(ends) + timedelta(microseconds=1))
