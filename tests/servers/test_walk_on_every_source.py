@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def with_servers(folder: Path, *, logs: str, indices: dict[str, str], metrics: s
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Case, Case]]:
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, Case]:
     place = tmp_path_factory.mktemp("everywhere")
     for name in ("metrics", "traces"):
         (place / name).mkdir()
@@ -64,7 +63,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Case, Cas
         indices = load_incident(SAMPLES / SLUG, logs, prefix="every")
         folder = with_servers(place / "case", logs=logs, indices=indices, metrics=metrics, traces=node.url)
         run_in_process(folder)
-    yield open_case(folder, offline=True), walk_copy(SLUG, place / "files")
+    return open_case(folder, offline=True), walk_copy(SLUG, place / "files")
 
 
 def test_the_findings_are_those_from_the_files(walked: tuple[Case, Case]) -> None:
