@@ -7,6 +7,7 @@ the case folder, never through the kernel.
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,12 +136,13 @@ def copy_notebooks(to: Path, *, case_path: str) -> list[Path]:
     """Put the shipped notebooks into a case folder, with the parameter that points at the case."""
     written = []
     for path in sorted(shipped_notebooks().glob("*.ipynb")):
-        notebook = _read(path)
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.source = _source(cell, case_path)
+        notebook = _content(path)
+        for cell in notebook["cells"]:
+            if "parameters" in _tags(cell):
+                cell["source"] = _with_case("".join(cell["source"]), case_path).splitlines(keepends=True)
         written.append(to / path.name)
-        _write(notebook, written[-1])
+        text = json.dumps(notebook, sort_keys=True, indent=1, ensure_ascii=False, separators=(",", ": "))
+        write_whole(written[-1], text + "\n")
     return written
 
 
@@ -164,14 +166,22 @@ def _write(notebook: Any, path: Path) -> None:
 
 
 def _code_cells(path: Path) -> list[tuple[str, list[str]]]:
-    """The code cells of a notebook and their tags, read without the libraries that a kernel needs."""
+    """The code cells of a notebook and their tags."""
+    return [("".join(c["source"]), _tags(c)) for c in _content(path)["cells"] if c.get("cell_type") == "code"]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What the file of a notebook says, read without the libraries that a kernel needs: they take seconds to load."""
     try:
-        cells = orjson.loads(path.read_bytes())["cells"]
-    except (OSError, orjson.JSONDecodeError, KeyError) as error:
+        notebook = orjson.loads(path.read_bytes())
+        notebook["cells"]
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise BadCase(f"{path} is not a notebook ({error}): restore it.") from None
-    return [
-        ("".join(c["source"]), c.get("metadata", {}).get("tags", [])) for c in cells if c.get("cell_type") == "code"
-    ]
+    return notebook
+
+
+def _tags(cell: Mapping[str, Any]) -> list[str]:
+    return cell.get("metadata", {}).get("tags", [])
 
 
 def _source(cell: Any, case_path: Path | str) -> str:
