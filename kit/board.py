@@ -40,10 +40,14 @@ class NextTest:
 
 @dataclass(frozen=True, slots=True)
 class Board(Result):
-    """Every hypothesis with its verdict, best first; `next_test` is None when every prediction is answered."""
+    """Every hypothesis with its verdict, best first; `next_test` is None when every prediction is answered.
+
+    `notes` are sentences about what was chosen by hand and does not hold any more.
+    """
 
     verdicts: tuple[Verdict, ...]
     next_test: NextTest | None
+    notes: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -61,9 +65,9 @@ class Board(Result):
         """A line per hypothesis: its state, and what ruled it out or what it lacks."""
         lines = []
         for v in self.verdicts:
-            why = v.refuted_by[:1] or v.missing[:1]
+            why = v.refuted_by[:1] or v.missing[:1] or ((f"reversal waived by hand: {v.waived}",) if v.waived else ())
             lines.append(f"{v.hypothesis.statement}: {v.state}" + (f" ({why[0]})" if why else ""))
-        return tuple([*lines, str(self.next_test)] if self.next_test else lines)
+        return (*lines, *((str(self.next_test),) if self.next_test else ()), *self.notes)
 
     @property
     def live(self) -> tuple[Verdict, ...]:

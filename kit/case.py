@@ -418,10 +418,44 @@ class Case:
     @property
     def own_hypotheses(self) -> tuple[Any, ...]:
         """The hypotheses that people wrote into `hypotheses.toml`."""
-        from kit.ledger import read_ledger
+        from kit.ledger import read_hypotheses
 
         path = self.folder / "hypotheses.toml"
-        return read_ledger(path.read_text(), where=path.name).hypotheses if path.exists() else ()
+        return read_hypotheses(path.read_text(encoding="utf-8"), where=path.name) if path.exists() else ()
+
+    def add(self, hypothesis: Any) -> str:
+        """Put up a hypothesis of one's own: written to `hypotheses.toml`, tested by the next opening of the case."""
+        from kit.ledger import add_hypothesis
+
+        add_hypothesis(self.folder / "hypotheses.toml", hypothesis)
+        return f"{hypothesis.id} stands in hypotheses.toml: open the case again to see its verdict."
+
+    @property
+    def verdict_history(self) -> tuple[Any, ...]:
+        """How the verdicts came about over all runs of this case, oldest first."""
+        from kit.ledger import HISTORY, read_history
+
+        return read_history(self.folder / HISTORY)
+
+    @property
+    def choices(self) -> Any:
+        """What people decided by hand, from `choices.toml`: the reversals that they waived."""
+        from kit.choices import Choices, read_choices
+
+        path = self.folder / "choices.toml"
+        return read_choices(path.read_text(encoding="utf-8"), where=path.name) if path.exists() else Choices()
+
+    def waive(self, hypothesis: str, *, reason: str, by_role: str) -> str:
+        """Do without a reversal for this hypothesis (its id, or the change it names): written to `choices.toml`.
+
+        For people alone: no notebook of the walk calls it, and a headless run repeats what stands in the file. The page
+        and the postmortem say that it was waived, by which role and why. Open the case again to see the verdicts.
+        """
+        from kit.choices import add_waiver
+
+        found = self.verdicts.of(hypothesis).hypothesis
+        add_waiver(self.folder / "choices.toml", found, reason=reason, by_role=by_role)
+        return f"Waived for {found.id}, written to choices.toml: open the case again to see the verdict."
 
     # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
 
@@ -470,6 +504,10 @@ class Case:
         for evidence in grounds:
             self.answers.entry(evidence)
         self.findings.write(step, type(result).__name__, values, rests_on=grounds, reads=self._parts_read)
+        if "hypotheses" in values:
+            from kit.ledger import HISTORY, keep_history
+
+            keep_history(self.folder / HISTORY, result, now=datetime.now(UTC))  # type: ignore[arg-type]
         return f"{type(result).__name__} recorded in findings/{step}.json; it rests on {len(set(grounds))} answers."
 
     def write_postmortem(self) -> str:

@@ -100,7 +100,7 @@ def _spot(spot: Any) -> Values:
 def _board(board: Any) -> Values:
     told = next((v for v in board.verdicts if v.state in ("confirmed", "supported") and v.links), None)
     values: Values = {"hypotheses": [{**v.to_findings(), "would_change": _would_change(v)} for v in board.verdicts]}
-    values["gaps"] = list(check_gaps(board.verdicts))
+    values["gaps"] = [*check_gaps(board.verdicts), *board.notes]
     if told is not None:
         values["mechanism"] = told.to_mechanism()
     return values

@@ -147,7 +147,8 @@ def _trigger(findings: Mapping[str, Any]) -> list[str]:
     best.sort(key=lambda h: h["state"] != "confirmed")
     if not best:
         return ["Unknown. A change near in time is a suspect, not a trigger."]
-    return [f"{best[0]['ref']} ({best[0]['state']}). The trigger is not the mechanism: see below."]
+    waived = f", its reversal waived by hand: {best[0]['waived']}" if best[0].get("waived") else ""
+    return [f"{best[0]['ref']} ({best[0]['state']}{waived}). The trigger is not the mechanism: see below."]
 
 
 def _detection(timeline: pd.DataFrame | None) -> list[str]:

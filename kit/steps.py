@@ -18,6 +18,8 @@ from kit import questions
 from kit.questions import but_not
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kit.baselines import Baselines
     from kit.board import Board
     from kit.case import Case
@@ -308,7 +310,9 @@ def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
         route=case.episode.routes[0] if case.episode.routes else None,
     )
     situation = situation.with_words(_squeezed_words(case))
-    seeded = seed_hypotheses(case.diagnosis, case.suspects_again, situation, facts=case.facts)
+    seeded = seed_hypotheses(
+        case.diagnosis, case.suspects_again, situation, facts=case.facts, playbooks=case_playbooks(case)
+    )
     own = case.own_hypotheses
     return (*own, *(h for h in seeded if h.id not in {o.id for o in own}))
 
@@ -328,10 +332,11 @@ def _squeezed_words(case: Case) -> dict[str, str]:
 
 
 def judge_hypotheses(case: Case) -> Board:
-    """06: what do the facts make of them?"""
+    """06: what do the facts make of them, and of the reversals that a person waived?"""
     from kit.board import judge
 
-    return judge(case.hypotheses, case.facts)
+    waivers, lapsed = case.choices.on(case.hypotheses)
+    return replace(judge(case.hypotheses, case.facts, waivers=waivers), notes=lapsed)
 
 
 def propose(case: Case) -> Levers:
@@ -472,9 +477,15 @@ def _incident_words(case: Case) -> dict[str, str]:
 
 def playbook(case: Case) -> Playbook | None:
     """What is known of this class of failure; None for an unclassified one."""
+    return next((b for b in case_playbooks(case).values() if b.failure == case.diagnosis.name), None)
+
+
+def case_playbooks(case: Case) -> Mapping[str, Playbook]:
+    """The kit's playbooks, and those that people put into the case's folder `playbooks/`."""
     from kit.playbooks import load_playbooks
 
-    return next((b for b in load_playbooks().values() if b.failure == case.diagnosis.name), None)
+    folder = case.folder / "playbooks"
+    return load_playbooks(folder if folder.is_dir() else None)
 
 
 def _at_the_cut(case: Case) -> tuple[str, ...]:

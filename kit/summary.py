@@ -143,6 +143,8 @@ def _sure(findings: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
         named = _summary_of(hypothesis.get("ref"), findings, zone)
         if named:
             lines.append(f"{hypothesis['ref']} is: {named}.")
+        if hypothesis.get("waived"):
+            lines.append(f"No reversal was seen; it was waived by hand: {hypothesis['waived']}.")
         missing = hypothesis.get("missing") or []
         if missing and hypothesis["state"] != "confirmed":
             lines.append(f"It is not confirmed because {'; '.join(missing)}.")
@@ -193,6 +195,11 @@ def _first(reasons: Any) -> str:
 def _unknown(findings: Mapping[str, Any]) -> tuple[str, ...]:
     lines = [str(g.get("text", g) if isinstance(g, Mapping) else g) for g in findings.get("gaps", [])]
     lines += [str(p.get("text", p) if isinstance(p, Mapping) else p) for p in findings.get("partial", [])]
+    lines += [
+        f"whether undoing it ends it: waived by hand for “{h['statement'].rstrip('.')}”: {h['waived']}"
+        for h in findings.get("hypotheses", [])
+        if h.get("waived")
+    ]
     residuals = [e.get("residual") for e in findings.get("episodes", []) if e.get("residual")]
     lines += [f"{r:.0%} of the excess failures is not carried by the explanation." for r in residuals if r > 0.1]
     return tuple(lines)

@@ -33,16 +33,23 @@ ASPECTS = {"must": "direction", "must-not": "direction", "timing": "order", "dos
 class Waiver:
     """A person's decision to do without a reversal for one hypothesis, kept in the case's choices.
 
-    Never made by the kit itself: a headless run repeats what stands in the choices and adds nothing.
+    Never made by the kit itself: a headless run repeats what stands in the choices and adds nothing. `digest`: of the
+    hypothesis that was waived; when it says something else now the waiver has lapsed. Empty: not noted.
     """
 
     hypothesis: str
     reason: str
     by_role: str
+    digest: str = ""
 
     def __post_init__(self) -> None:
+        if not self.hypothesis.strip():
+            raise BadInput("A waived reversal names the hypothesis that it is waived for.")
         if not self.reason.strip() or not self.by_role.strip():
             raise BadInput("A waived reversal needs a reason and the role of who waives it.")
+
+    def __str__(self) -> str:
+        return f"{self.reason.strip().rstrip('.')} ({self.by_role.strip()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class Verdict(Result):
     """The state of one hypothesis, with everything it follows from.
 
     `missing` says what keeps it from the next state up; `discriminating` are the predictions that told it from a rival;
-    `waived` is the reason when a person did without the reversal.
+    `waived` is the reason, with the role of who waived, when a person did without the reversal.
     """
 
     hypothesis: Hypothesis
@@ -127,7 +134,8 @@ class Verdict(Result):
     @property
     def headline(self) -> str:
         """The hypothesis and its state."""
-        return f"{self.hypothesis.statement}: {WORDS.get(self.state, self.state)}."
+        waived = f", its reversal waived by hand: {self.waived}" if self.waived else ""
+        return f"{self.hypothesis.statement}: {WORDS.get(self.state, self.state)}{waived}."
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -250,7 +258,7 @@ def judge_one(
     supporting = [t for t in tested if t.supports and t.prediction.kind not in SILENT]
     telling = _discriminating(tested, rivals)
     seen = next((t for t in supporting if t.prediction.kind == "counterfactual"), None)
-    waived = waiver.reason if waiver is not None and seen is None else ""
+    waived = str(waiver) if waiver is not None and seen is None else ""
     lacking = _lacking(hypothesis, links, telling, seen, waived)
     state: Verdicts
     if hypothesis.is_guess:
@@ -271,7 +279,7 @@ def judge_one(
         discriminating=tuple(t.prediction.text for t in telling),
         reversal=seen.result.sentence if seen else "",
         waived=waived if state == "confirmed" else "",
-        because=_because(refuting, supporting, tested, waived),
+        because=_because(refuting, supporting, tested, waived if state == "confirmed" else ""),
     )
 
 

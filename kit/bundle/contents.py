@@ -26,13 +26,14 @@ from kit.walk import WALK
 
 INPUTS = (
     "incident.toml", "sources.toml", "signals.toml", "path.toml", "hypotheses.toml", "choices.toml", "timeline.jsonl",
-    "evidence.jsonl",
+    "verdicts.jsonl", "evidence.jsonl",
 )  # fmt: skip
 """What a walk reads, beside the recorded tables."""
 CONCLUSIONS = ("postmortem.md", "findings.json")
 ROW_QUESTIONS = frozenset({"rows", "sample", "traces"})
 _SNAPSHOT = re.compile(r"snapshots/ev_[0-9a-f]{16}\.parquet")
 _PART = re.compile(r"findings/\d\d\.json")
+_PLAYBOOK = re.compile(r"playbooks/[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.toml")
 _NOTEBOOK = re.compile(rf"notebooks/(?:{'|'.join([*WALK, 'explore_logs'])})\.ipynb")
 
 
@@ -47,7 +48,7 @@ class Staged:
 
 def is_input(name: str) -> bool:
     """May a bundle's file of this name become part of a case that is walked again?"""
-    return name in INPUTS or _SNAPSHOT.fullmatch(name) is not None
+    return name in INPUTS or any(p.fullmatch(name) for p in (_SNAPSHOT, _PLAYBOOK))
 
 
 def is_known(name: str) -> bool:
@@ -79,7 +80,8 @@ def stage(case: Path, payload: Path, *, with_rows: bool) -> Staged:
         if (case / name).is_file() and name != "evidence.jsonl":
             shutil.copyfile(case / name, payload / name)
     _stage_answers(answers, kept, payload)
-    for path in (*(case / "findings").glob("*.json"), *(case / "notebooks").glob("*.ipynb")):
+    parts = (("findings", "*.json"), ("notebooks", "*.ipynb"), ("playbooks", "*.toml"))
+    for path in (p for folder, pattern in parts for p in sorted((case / folder).glob(pattern))):
         name = path.relative_to(case).as_posix()
         if is_known(name):
             (payload / name).parent.mkdir(exist_ok=True)

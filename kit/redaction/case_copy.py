@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kit.walk import Progress
 
 _TOML = ("incident.toml", "sources.toml", "signals.toml", "path.toml", "hypotheses.toml", "choices.toml")
+_LINES = ("timeline.jsonl", "verdicts.jsonl")
 _STAYS_OF_A_SOURCE = ("table", "service", "interval", "withheld")
 
 
@@ -130,9 +131,13 @@ def redact_inputs(folder: Path, to: Path, redactor: Redactor) -> dict[str, str]:
             if name == "sources.toml":
                 values = _without_addresses(values)
             write_whole(to / name, tomli_w.dumps(values))
-    if (folder / "timeline.jsonl").exists():
-        rows = [orjson.dumps(redact_value(row, redactor)) for row in _json_lines(folder / "timeline.jsonl")]
-        write_whole(to / "timeline.jsonl", b"".join(row + b"\n" for row in rows))
+    for name in _LINES:
+        if (folder / name).exists():
+            rows = [orjson.dumps(redact_value(row, redactor)) for row in _json_lines(folder / name)]
+            write_whole(to / name, b"".join(row + b"\n" for row in rows))
+    for path in _playbooks(folder):
+        (to / "playbooks").mkdir(exist_ok=True)
+        write_whole(to / "playbooks" / path.name, tomli_w.dumps(redact_value(_toml(path), redactor)))
     if (folder / "postmortem.md").exists():
         write_whole(to / "postmortem.md", redactor.text((folder / "postmortem.md").read_text()))
     return _redact_answers(folder, to, redactor)
@@ -148,8 +153,11 @@ def learn_case(folder: Path, redactor: Redactor) -> None:
     for name in _TOML:
         if (folder / name).exists():
             learn_value(_toml(folder / name), redactor)
-    if (folder / "timeline.jsonl").exists():
-        learn_value(list(_json_lines(folder / "timeline.jsonl")), redactor)
+    for name in _LINES:
+        if (folder / name).exists():
+            learn_value(list(_json_lines(folder / name)), redactor)
+    for path in _playbooks(folder):
+        learn_value(_toml(path), redactor)
     if (folder / "postmortem.md").exists():
         redactor.learn_text([(folder / "postmortem.md").read_text()])
     learn_own_cells(folder, redactor)
@@ -203,6 +211,10 @@ def _without_addresses(values: dict[str, Any]) -> dict[str, Any]:
         kind = "git" if source.get("kind") == "git" else "files"
         sources[name] = {"kind": kind, **kept, "path": "raw/not-in-a-redacted-copy"}
     return {**values, "sources": sources}
+
+
+def _playbooks(folder: Path) -> list[Path]:
+    return sorted((folder / "playbooks").glob("*.toml"))
 
 
 def _services(folder: Path) -> frozenset[str]:

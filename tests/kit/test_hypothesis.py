@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,17 @@ from kit.board import contradict, find_next_test, judge
 from kit.checks.facts import FrameFacts
 from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, hypothesis_of
-from kit.ledger import Ledger, diary, extend_history, read_ledger, told_history, write_ledger
+from kit.ledger import (
+    add_hypothesis,
+    changed_since,
+    diary,
+    extend_history,
+    keep_history,
+    read_history,
+    read_hypotheses,
+    told_history,
+    write_hypotheses,
+)
 from kit.verdict import LinkTried, Trials, Tried, Waiver, judge_one
 from tests.kit import made_incident as incident
 from tests.kit.made_incident import change
@@ -69,8 +80,8 @@ def facts() -> FrameFacts:
 
 
 def test_a_hypothesis_survives_being_written_and_read() -> None:
-    text = write_ledger(Ledger((MIGRATION, CPU, GUESS)))
-    back = read_ledger(text).hypotheses
+    text = write_hypotheses((MIGRATION, CPU, GUESS))
+    back = read_hypotheses(text)
     assert back == (MIGRATION, CPU, GUESS)
     assert [h.digest for h in back] == [h.digest for h in (MIGRATION, CPU, GUESS)]
 
@@ -84,7 +95,7 @@ def test_a_verdict_cannot_be_typed() -> None:
     with pytest.raises(BadInput, match="has no state"):
         hypothesis_of({"statement": "x", "state": "confirmed"})
     with pytest.raises(BadInput, match=r"h.toml, hypothesis 1: .*verdict"):
-        read_ledger('[[hypothesis]]\nstatement = "x"\nverdict = "confirmed"\n', where="h.toml")
+        read_hypotheses('[[hypothesis]]\nstatement = "x"\nverdict = "confirmed"\n', where="h.toml")
 
 
 @pytest.mark.parametrize(
@@ -95,12 +106,24 @@ def test_a_verdict_cannot_be_typed() -> None:
         ('[[hypothesis]]\nstatement = ""\n', "needs a statement"),
         ('[[hypothesis]]\nstatement = "x"\nrole = "culprit"\n', "'culprit' is no role"),
         ('[[hypothesis]]\nstatement = "x"\n[[hypothesis.prediction]]\ncheck = "risse"\n', "did you mean rises"),
-        ('[[history]]\nhypothesis = "x"\n', "lacks time, state, digest"),
+        ('hypothesis = "x"\n', "a section \\[\\[hypothesis\\]\\] of its own"),
+        ('[[hypothesis]]\nstatement = 5\n', "of the wrong kind"),
+        ('[[hypothesis]]\nstatement = "x"\nprediction = ["y"]\n', "of the wrong kind"),
     ],
 )  # fmt: skip
-def test_a_wrong_ledger_is_one_clear_sentence(text: str, says: str) -> None:
+def test_a_wrong_file_of_hypotheses_is_one_clear_sentence(text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        read_ledger(text)
+        read_hypotheses(text)
+
+
+def test_a_hypothesis_is_added_beside_what_people_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "hypotheses.toml"
+    path.write_text('# ours\n[[hypothesis]]\nstatement = "gremlins"\n')
+    add_hypothesis(path, CPU)
+    assert path.read_text().startswith("# ours\n")
+    assert [h.id for h in read_hypotheses(path.read_text())] == ["gremlins", "cpu"]
+    add_hypothesis(path, Hypothesis("CPU, said otherwise", id="cpu"))
+    assert [h.statement for h in read_hypotheses(path.read_text())] == ["gremlins", "CPU, said otherwise"]
 
 
 def test_a_mechanism_whose_links_do_not_meet_is_refused() -> None:
@@ -255,7 +278,8 @@ def test_only_a_person_waives_a_reversal_and_the_verdict_says_so() -> None:
         [MIGRATION, rival], no_undo(), waivers=[Waiver("migration", "undone by hand, not recorded", "on-call lead")]
     ).of("migration")
     assert waived.state == "confirmed"
-    assert waived.waived == "undone by hand, not recorded"
+    assert waived.waived == "undone by hand, not recorded (on-call lead)"
+    assert waived.headline.endswith("its reversal waived by hand: undone by hand, not recorded (on-call lead).")
     with pytest.raises(BadInput, match="needs a reason"):
         Waiver("migration", " ", "on-call lead")
     with pytest.raises(BadInput, match="waived for nobody"):
@@ -315,7 +339,7 @@ def test_two_hypotheses_of_one_id_are_an_error(facts: FrameFacts) -> None:
         judge([CPU, CPU], facts)
 
 
-def test_history_grows_only_when_a_verdict_changes(facts: FrameFacts) -> None:
+def test_history_grows_only_when_a_verdict_changes(facts: FrameFacts, tmp_path: Path) -> None:
     first, later = datetime(2026, 3, 1, 3, tzinfo=UTC), datetime(2026, 3, 2, 3, tzinfo=UTC)
     blind = judge([MIGRATION, CPU], incident.facts(without=("postgres",)))
     history = extend_history((), blind, now=first)
@@ -323,7 +347,16 @@ def test_history_grows_only_when_a_verdict_changes(facts: FrameFacts) -> None:
     assert extend_history(history, blind, now=later) == history
     history = extend_history(history, judge([MIGRATION, CPU], facts), now=later)
     assert told_history(history, "migration")[1] == "2026-03-02T03:00:00Z confirmed (undoing it ends it)"
-    assert read_ledger(write_ledger(Ledger((), history))).history == history
+    path = tmp_path / "verdicts.jsonl"
+    assert read_history(path) == ()
+    assert len(keep_history(path, blind, now=first)) == 2
+    assert keep_history(path, blind, now=later) == ()
+    keep_history(path, judge([MIGRATION, CPU], facts), now=later)
+    assert read_history(path) == history
+    assert changed_since(history) == ("migration: supported → confirmed (undoing it ends it)",)
+    path.write_text('{"hypothesis": "x"}\n')
+    with pytest.raises(BadInput, match="line 1 is no entry of a history"):
+        read_history(path)
 
 
 def test_the_diary_holds_what_gave_nothing(facts: FrameFacts) -> None:
