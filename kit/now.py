@@ -49,8 +49,12 @@ class Now(Result):
 
     def text(self) -> str:
         """As a terminal shows it: the six lines, then each part under its heading."""
+        return "\n".join([*self.lines, self.behind()])
+
+    def behind(self) -> str:
+        """What stands behind the six lines, each part under its heading."""
         parts = [line for name, part in self.more if part for line in ("", name, *(f"  · {text}" for text in part))]
-        return "\n".join([*self.lines, *parts, ""])
+        return "\n".join([*parts, ""])
 
 
 def tell_now(
@@ -58,6 +62,7 @@ def tell_now(
     title: str,
     zone: str,
     symptom: Any,
+    clock: Any = None,
     suspects: Any = None,
     levers: Any = None,
     expiries: Sequence[Expiry] = (),
@@ -68,24 +73,25 @@ def tell_now(
 ) -> Now:
     """What is known of the incident at this moment, in six lines and what stands behind them?
 
-    `symptom` from `find_symptom`; `suspects` from `rank_changes` and `levers` from `propose_levers`, None where there
-    was no time for them, which is said. `expiries` from `what_expires`, `recorded`: answers kept so far, `gaps`: what
-    could not be asked. `at`: the moment of the answer, UTC. Times are told in `zone`. A symptom that is over, or that
-    cannot be told, gives the same six lines and says so.
+    `symptom` from `find_symptom`, `clock` from `read_harm_clock` (None: nobody is hurt, or single requests cannot be
+    read); `suspects` from `rank_changes` and `levers` from `propose_levers`, None where there was no time for them,
+    which is said. The first two lines rest on symptom and clock alone, the third on the suspects. `expiries` from
+    `what_expires`, `recorded`: answers kept so far, `gaps`: what could not be asked. `at`: the moment of the answer,
+    UTC. Times are told in `zone`. A symptom that is over, or that cannot be told, gives the same six lines and says so.
     """
-    clock = ZoneInfo(zone)
+    local = ZoneInfo(zone)
     lines = (
-        _what(title, symptom, clock),
-        _harm(symptom, levers, clock),
-        _moved(suspects, clock),
+        _what(title, symptom, local),
+        _harm(symptom, clock, local),
+        _moved(suspects, local),
         _do(levers),
         _unknown(symptom, suspects, gaps),
-        f"Evidence: {recorded} answers recorded; {snapshot}; {_first_to_go(expiries, at, clock)}.",
+        f"Evidence: {recorded} answers recorded; {snapshot}; {_first_to_go(expiries, at, local)}.",
     )
     more = (
         ("Levers", tuple(_lever(x) for x in (levers.levers if levers is not None else ())[:LEVERS])),
-        ("What moved before it", _suspect_lines(suspects, clock)),
-        ("What expires", tuple(_told(e, at, clock) for e in expiries)),
+        ("What moved before it", _suspect_lines(suspects, local)),
+        ("What expires", tuple(_told(e, at, local) for e in expiries)),
         ("What could not be asked", tuple(gaps)),
     )
     return Now(lines, more, lines[1:])
@@ -132,9 +138,8 @@ def _reading(ill: Any) -> str:
     return f"requests come at {ill.now:.3g} a second (usual {ill.before:.3g})"
 
 
-def _harm(symptom: Any, levers: Any, zone: ZoneInfo) -> str:
+def _harm(symptom: Any, clock: Any, zone: ZoneInfo) -> str:
     until = f"complete up to {_clock(symptom.complete_until, zone)}"
-    clock = getattr(levers, "clock", None)
     if clock is not None:
         state = "still going on" if clock.going_on else "over"
         hurt = f"{length(clock.minutes * 60)}, at least {clock.failed:,.0f} requests failed"

@@ -33,7 +33,7 @@ def told(rows, **more):
     suspects = rank_changes(changes, onset)
     clock = read_harm_clock(rows, onset=onset, until=symptom.complete_until)
     levers = propose_levers(Diagnosis("unclassified", (), (), "", (), ()), suspects, clock=clock)
-    given = {"suspects": suspects, "levers": levers, "recorded": 7, **more}
+    given = {"clock": clock, "suspects": suspects, "levers": levers, "recorded": 7, **more}
     return tell_now(title="Shop", zone="Europe/Berlin", symptom=symptom, **given)
 
 
