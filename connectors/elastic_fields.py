@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from connectors.errors import BadInput
 from connectors.files.names import DURATIONS, LEVELS, NAMES, number_level
-from connectors.schema import LOGS, TIME
+from connectors.schema import ATTRIBUTE_LIMIT, LOGS, TIME
+from connectors.where import need_fields
+
+if TYPE_CHECKING:
+    from connectors.elastic_server import Server
 
 FIRST: Mapping[str, Sequence[str]] = {
     "time": ("@timestamp",),
@@ -75,9 +79,49 @@ class Layout:
     left_out: tuple[str, ...] = ()
 
     @property
-    def types(self) -> dict[str, pa.DataType]:
-        """The columns' types by name."""
-        return {name: column.type for name, column in self.columns.items()}
+    def weight(self) -> str | None:
+        """The documents' field that says how many rows a document stands for; None where each stands for one."""
+        return self.columns["weight"].field if "weight" in self.columns else None
+
+    @property
+    def nanos(self) -> bool:
+        """Is the time kept in nanoseconds?"""
+        return self.columns["time"].nanos
+
+    def chosen(self, fields: Sequence[str] | None, *, source: str) -> list[str]:
+        """The columns of rows: those asked for and what every row has; None: those of LOGS and up to the limit more."""
+        if fields is None:
+            own = [name for name in self.columns if name not in LOGS.names]
+            return [*LOGS.names, *own[:ATTRIBUTE_LIMIT]]
+        need_fields(fields, {*self.columns, *LOGS.names}, where=source)
+        return list(dict.fromkeys(["time", "seq", "weight", *fields]))
+
+    def sent(self, fields: Sequence[str] | None) -> bool | list[str]:
+        """What is sent of each document: all of it as it is, or the fields asked for."""
+        if fields is None:
+            return True
+        wanted = {self.columns[name].field for name in fields if name in self.columns and name not in ("id", "time")}
+        return sorted(wanted | ({self.weight} if self.weight else set())) or False
+
+    def shape(self, names: Sequence[str]) -> pa.Schema:
+        """The schema of rows with these columns."""
+        own = {name: column.type for name, column in self.columns.items()}
+        fields = [LOGS.field(name) if name in LOGS.names else pa.field(name, own[name]) for name in names]
+        return pa.schema(fields, metadata=LOGS.metadata)
+
+
+def layout_on(server: Server, chosen: Mapping[str, str]) -> Layout:
+    """The columns of a server's log documents. Indices without the time, of which no row can come, are named."""
+    caps, indices = server.capabilities()
+    if len(caps) > ATTRIBUTE_LIMIT and (filled := server.filled()):  # agents' templates map thousands
+        caps = {name: cap for name, cap in caps.items() if name in filled or name in chosen.values()}
+    layout = layout_of(caps, chosen, source=server.name)
+    time = layout.columns["time"].field
+    without = server.without(time) if len(indices) > 1 else []
+    if not without:
+        return layout
+    lacking = f"{', '.join(without[:5])} without {time}, so none of its rows"
+    return Layout(layout.columns, (*layout.left_out, lacking))
 
 
 def layout_of(

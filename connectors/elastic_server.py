@@ -131,7 +131,7 @@ class Server:
 
     def _searches(self, asking: Asking, bodies: Sequence[Mapping[str, Any]]) -> list[Any]:
         remaining = left(asking, self.http)
-        timed = [{"timeout": f"{max(1, int(remaining * 900))}ms", **body} for body in bodies]
+        timed = [{"timeout": _patience(remaining), **body} for body in bodies]
         if len(bodies) == 1:
             query = {"allow_partial_search_results": "true"}
             reply = self.send("POST", f"/{self.index}/_search", query=query, body=timed[0], deadline_s=remaining)
@@ -269,6 +269,17 @@ def left(asking: Asking, http: Http) -> float:
             f"{asking.source} took over {http.deadline_s:g} s for {asking.question}: ask a narrower window."
         )
     return remaining
+
+
+def _patience(remaining_s: float) -> str:
+    """How long may the server work? A little less than is left, in whole tens of seconds where that is long: a shard
+    remembers an answer by all that was asked, and the same question must be asked in the same words.
+
+    >>> _patience(119.9), _patience(118.2), _patience(6)
+    ('100s', '100s', '5400ms')
+    """
+    allowed = 0.9 * remaining_s
+    return f"{int(allowed // 10) * 10}s" if allowed >= 30 else f"{max(1, int(1000 * allowed))}ms"
 
 
 def _cut_short(found: Sequence[Mapping[str, Any]]) -> bool:

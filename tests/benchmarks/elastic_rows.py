@@ -3,12 +3,13 @@
     python -m tests.benchmarks.elastic_rows load --url URL --rows 1000000
     python -m tests.benchmarks.elastic_rows pairs --url URL --pairs 7 [--eland PYTHON]
     python -m tests.benchmarks.elastic_rows memory --url URL
+    python -m tests.benchmarks.elastic_rows questions --url URL --rows 5000000
 
 `load` writes documents of the lab's shape (a request's line of the checkout service) into the index `bench-N`. `pairs`
 reads the same window by turns in one process: the kit's rows to a pandas DataFrame, and `elasticsearch.helpers.scan` to
 one; it prints the median ratio of both with a 90 % bootstrap interval, by the clock and by the client's processor time.
 With `--eland`, the Python of an environment that has eland 8.18, its `to_pandas` is run once as well.
-`memory` streams the rows to Parquet and prints by how much the process grew.
+`memory` streams the rows to Parquet and prints by how much the process grew. `questions` is `elastic_questions`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,9 +29,10 @@ from typing import Any
 
 import orjson
 
-from connectors.elasticsearch import ElasticLogs
+from connectors.elastic_logs import ElasticLogs
 from connectors.http import Http
 from connectors.window import Window, iso
+from tests.benchmarks.elastic_questions import MORE, ask_questions, wider
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 AT_ONCE = 5_000
@@ -96,15 +98,17 @@ class Part:
         raise SystemExit(f"{index} has {total:,} documents only.")
 
 
-def load(url: str, rows: int) -> None:
-    """Writes them, in two shards merged to few segments, unless they are there."""
-    http, index = Http(url, deadline_s=600.0, timeout_s=600.0), f"bench-{rows}"
+def load(url: str, index: str, written: Iterable[dict[str, Any]], mappings: dict[str, Any]) -> None:
+    """Writes them, in two shards, unless the index is there."""
+    http = Http(url, deadline_s=600.0, timeout_s=600.0)
     if http.send("GET", f"/{index}").good:
         return
-    settings = {"number_of_shards": 2, "number_of_replicas": 0, "refresh_interval": "-1"}
-    http.ask("PUT", f"/{index}", body={"settings": settings, "mappings": MAPPINGS})
+    settings = {
+        "number_of_shards": 2, "number_of_replicas": 0, "refresh_interval": "-1", "translog": {"durability": "async"},
+    }  # fmt: skip
+    http.ask("PUT", f"/{index}", body={"settings": settings, "mappings": mappings})
     lines: list[bytes] = []
-    for document in documents(rows):
+    for document in written:
         lines += [b'{"index":{}}', orjson.dumps(document)]
         if len(lines) >= 2 * AT_ONCE:
             http.ask("POST", f"/{index}/_bulk", body=b"\n".join(lines) + b"\n", query={"filter_path": "errors"})
@@ -112,6 +116,7 @@ def load(url: str, rows: int) -> None:
     if lines:
         http.ask("POST", f"/{index}/_bulk", body=b"\n".join(lines) + b"\n", query={"filter_path": "errors"})
     http.ask("POST", f"/{index}/_refresh")
+    http.ask("POST", f"/{index}/_flush")
     print(http.ask("GET", f"/{index}/_count"))
 
 
@@ -189,7 +194,7 @@ def interval(ratios: list[float]) -> tuple[float, float]:
 GROWTH = """
 import resource, sys, tempfile, time
 import pyarrow.parquet as pq
-from connectors.elasticsearch import ElasticLogs
+from connectors.elastic_logs import ElasticLogs
 from connectors.http import Http
 from connectors.window import Window
 url, index, start, end, rows = sys.argv[1:]
@@ -218,15 +223,20 @@ def memory(part: Part) -> None:
 def main() -> None:
     """Does what the command line asks."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("what", choices=["load", "pairs", "memory"])
+    asked.add_argument("what", choices=["load", "pairs", "memory", "questions"])
     asked.add_argument("--url", required=True)
     asked.add_argument("--rows", type=int, default=1_000_000)
     asked.add_argument("--index", help="documents that are there already (bench-ROWS)")
     asked.add_argument("--pairs", type=int, default=7)
     asked.add_argument("--eland", help="the Python of an environment with eland 8.18")
     given = asked.parse_args()
+    if given.what == "questions":
+        index = given.index or f"questions-{given.rows}"
+        load(given.url, index, wider(documents(given.rows)), {"properties": {**MAPPINGS["properties"], **MORE}})
+        ask_questions(given.url, index)
+        return
     if given.what == "load":
-        load(given.url, given.rows)
+        load(given.url, f"bench-{given.rows}", documents(given.rows), MAPPINGS)
         return
     part = Part.first(given.url, given.index or f"bench-{given.rows}", given.rows)
     if given.what == "pairs":

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from connectors.asking import Asking
+from connectors.elastic_logs import ElasticLogs
 from connectors.elastic_server import Server
-from connectors.elasticsearch import ElasticLogs
 from connectors.http import Http
 from connectors.testing import ConnectorContract, contract_documents
 from tests.servers.nodes import load

@@ -18,7 +18,7 @@ import tomli_w
 from connectors.base import Selection
 from connectors.catalog import read_catalog
 from connectors.credentials import Credential, credential_for, origin_of
-from connectors.elasticsearch import ElasticLogs
+from connectors.elastic_logs import ElasticLogs
 from connectors.errors import AccessDenied, BadInput, ConnectorError, NotFound, SourceUnavailable
 from connectors.http import Http
 from connectors.testing import HOUR, contract_documents

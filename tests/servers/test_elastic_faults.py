@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from connectors.base import Answer
-from connectors.elasticsearch import ElasticLogs
+from connectors.elastic_logs import ElasticLogs
 from connectors.errors import ConnectorError
 from connectors.http import Http
 from connectors.window import Window

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from connectors.base import Selection
-from connectors.elasticsearch import ElasticLogs, Settings, open_source
+from connectors.elastic_logs import ElasticLogs
+from connectors.elasticsearch import Settings, open_source
 from connectors.errors import BadInput, NotExpressible, NotFound, OverBudget, SourceUnavailable
 from connectors.http import Http
 from connectors.settings import Budget, Place
@@ -301,9 +302,9 @@ def test_es_ql_gives_its_own_table_over_the_window(loaded):
 
 def test_values_looked_for_in_a_sample_are_counted_in_all_rows(loaded, monkeypatch):
     """What is done with fields of very many values, on a small index: no count differs, and the answer says it."""
-    monkeypatch.setattr("connectors.elasticsearch.MANY_ROWS", 1)
-    monkeypatch.setattr("connectors.elasticsearch.LOOKED_AT", 50)
-    monkeypatch.setattr("connectors.elasticsearch.DISCOVERED_IN", 200)
+    monkeypatch.setattr("connectors.elastic_logs.MANY_ROWS", 1)
+    monkeypatch.setattr("connectors.elastic_many.LOOKED_AT", 50)
+    monkeypatch.setattr("connectors.elastic_logs.DISCOVERED_IN", 200)
     bad, good = Selection(HOUR, "level >= 'WARN'"), Selection(HOUR, "NOT level >= 'WARN'")
     answer = ElasticLogs("es", Http(loaded), "plain").compare(["host", "route"], bad=bad, good=good)
     assert "host" in answer.fetch.sampled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from connectors.elasticsearch import ElasticLogs
+from connectors.elastic_logs import ElasticLogs
 from connectors.errors import BadInput
 from connectors.http import Http
 from connectors.opensearch import Settings, open_source
