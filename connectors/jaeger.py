@@ -35,6 +35,8 @@ from connectors.where_tree import And, Compare
 from connectors.window import Window, iso
 
 PAGE = 500
+FEW = 20
+"""Of fewer traces than this no answer is asked for: halving the window would take more time than they do."""
 ENGINE = "Jaeger query API"
 KEPT = 2
 MICROSECOND = timedelta(microseconds=1)
@@ -118,7 +120,7 @@ class JaegerSpans:
         if order not in ORDERS:
             raise BadInput(f"{order!r} is no order of traces: ask for {', '.join(ORDERS)}.")
         demanded = _service_of(where)
-        enough = n if order == "time" and where is None else None
+        enough = n if order == "time" and (where is None or _only_service(where)) else None
         table, asking = self._read(window, service=demanded, failing=order == "failing", enough=enough)
         answer = LocalSpans(self.name, table).traces(window, where=where, n=n, order=order)
         answer = self._said(answer, asking, window)
@@ -135,10 +137,10 @@ class JaegerSpans:
     def probe(self) -> Probe:
         """Does it answer, how fast, how far off is its clock, and may its services be read? Names no version."""
         began = time.monotonic()
-        self.services()
+        services = tuple(self._services or self.services())
         took = time.monotonic() - began
         offset, error = clock_by_date(self._http, "/api/services")
-        return Probe(ENGINE, took, offset, error, may=("services", "traces"))
+        return Probe(ENGINE, took, offset, error, may=("services", "traces"), services=services)
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -187,6 +189,7 @@ class _Reading:
         self.asking = Asking(source.name, "traces", "", ENGINE, window)
         self.ends = time.monotonic() + source._seconds
         self.moved = self.spans = 0
+        self.page = source._page if enough is None else min(source._page, max(enough, FEW))
 
     def all(self, services: Sequence[str]) -> tuple[pa.Table, Asking]:
         """Reads the window of all these services."""
@@ -211,7 +214,7 @@ class _Reading:
             if self._spent():
                 self.asking.missing.append(f"only traces up to {iso(part.start)} were read, then the budget was spent")
                 return False
-            if self._page(part, service, self.source._page) >= self.source._page:
+            if self._page(part, service, self.page) >= self.page:
                 full.append(service)
         if full and part.end - part.start <= MICROSECOND:
             for service in full:
@@ -276,6 +279,11 @@ def _service_of(where: str | None) -> str | None:
     parts = tree.parts if isinstance(tree, And) else (tree,)
     named = [p.value for p in parts if isinstance(p, Compare) and p.field == "service" and p.op == "="]
     return str(named[0]) if len(set(named)) == 1 else None
+
+
+def _only_service(where: str) -> bool:
+    """Does the filter say nothing but which service? What Jaeger gives for that service then all fits."""
+    return isinstance(parse(where), Compare) and _service_of(where) is not None
 
 
 __all__ = ["JaegerSpans", "Settings", "open_source"]

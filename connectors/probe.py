@@ -19,7 +19,8 @@ class Probe:
 
     `took_s`: one round trip. `clock_offset_s`: how far its clock is ahead of ours, known within `clock_error_s`; None
     where it has none to compare. `may`: what the credential in use allows, as far as it was tried; `may_not`: what it
-    does not, each with the reason. Nothing found wrong is not proof that all is allowed.
+    does not, each with the reason. Nothing found wrong is not proof that all is allowed. `services`: whose data it
+    holds, where that is a list that the source keeps; empty where it would have to look at its data.
     """
 
     engine: str
@@ -28,6 +29,7 @@ class Probe:
     clock_error_s: float | None = None
     may: tuple[str, ...] = ()
     may_not: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 def clock_by_date(http: Http, path: str) -> tuple[float, float]:

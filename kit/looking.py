@@ -38,9 +38,12 @@ def is_address(given: Path | str) -> bool:
 def files_below(places: Sequence[Path]) -> list[Path]:
     """The files that are worth a look: those named, and those of the folders; no links, nothing hidden or empty."""
     found = []
-    for path in places:
-        found += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
-    return [p for p in found if p.stat().st_size and not p.name.startswith(".")]
+    for place in places:
+        below = (
+            [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink())
+        )
+        found += [p for p in below if p == place or not any(part[0] == "." for part in p.relative_to(place).parts)]
+    return [p for p in found if p.stat().st_size]
 
 
 def add_address(

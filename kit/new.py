@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +13,14 @@ from typing import Any
 import tomli_w
 
 from connectors.durable import write_whole
-from connectors.errors import ConnectorError
-from connectors.files.formats import reader, sniff
 from connectors.window import iso
 from kit.case import Case, working_copy
 from kit.errors import BadCase
 from kit.incident import incident_id
-from kit.looking import add_address, files_below, is_address, look, services_of, users_requests
+from kit.looking import add_address, is_address, look, services_of, users_requests
+from kit.looking_at_metrics import look_at_metrics
+from kit.recognize_files import GIT, FoundFiles, recognize_files
 from kit.walk import copy_notebooks
-
-TABLE_OF = {"LOGS": "logs", "METRICS": "metrics", "SPANS": "spans", "CHANGES": "changes", "ALERTS": "alerts"}
 
 
 def new_from_sample(folder: Path, slug: str) -> list[str]:
@@ -44,7 +43,8 @@ def new_case(
     Files are copied; those of no known format are left out and said. An address is asked what it is, with the user's
     own credential for it; `authority` is the file of the certificate to trust there. The look is the span of the data,
     or what is around `at`; of more than six hours only the last two, which is said. The log whose rows have a status
-    and a duration is taken for the users' requests. Raises `BadCase` when nothing could be read.
+    and a duration is taken for the users' requests; golden signals are proposed from the names of metrics. Raises
+    `BadCase` when nothing could be read.
     """
     _must_be_new(folder)
     paths = [Path(given) for given in data if not is_address(given)]
@@ -78,38 +78,34 @@ def new_case(
 
 
 def _sources(folder: Path, data: Sequence[Path]) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    said: list[str] = []
+    found, left_out = recognize_files(data)
+    said = [f"left out: {reason}" for reason in left_out]
     sources: dict[str, dict[str, Any]] = {}
-    roots = {*data, *(p.parent for p in data)}
-    for path in files_below(data):
-        if path.suffix == ".bundle":
-            key = _key(path, sources)
-            sources[key] = _copied(folder, path, key) | {"kind": "git", "table": "changes"}
-            said.append(f"{path.name}: a git repository, changes")
+    for files in found:
+        key = _key(files, sources)
+        sources[key] = _copied(folder, files, key)
+        if files.format == GIT:
+            sources[key] |= {"kind": "git", "table": "changes"}
+            said.append(f"{files.name}: a git repository, changes")
             continue
-        try:
-            name = sniff(path)
-        except ConnectorError as error:
-            said.append(f"left out: {error}")
-            continue
-        table = TABLE_OF[reader(name).TABLES[0]]
-        key = _key(path, sources)
-        sources[key] = _copied(folder, path, key) | {"kind": "files", "table": table, "format": name}
-        if table == "logs":
-            sources[key]["service"] = key if path.parent in roots else path.parent.name
-        said.append(f"{path.name}: {name}, {table}")
+        sources[key] |= {"kind": "files", "table": files.table, "format": files.format}
+        if files.table == "logs":
+            sources[key]["service"] = files.service
+        many = f" in {len(files.paths)} files" if len(files.paths) > 1 else ""
+        said.append(f"{files.name}: {files.format}, {files.table}{many}")
     return said, sources
 
 
-def _copied(folder: Path, path: Path, key: str) -> dict[str, Any]:
-    target = folder / "raw" / key / path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(path, target)
-    return {"path": f"raw/{key}/{path.name}"}
+def _copied(folder: Path, files: FoundFiles, key: str) -> dict[str, Any]:
+    place = folder / "raw" / key
+    place.mkdir(parents=True, exist_ok=True)
+    for path in files.paths:
+        shutil.copy2(path, place / path.name)
+    return {"path": f"raw/{key}/{files.paths[0].name if len(files.paths) == 1 else '*'}"}
 
 
-def _key(path: Path, taken: dict[str, Any]) -> str:
-    stem = re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "source"
+def _key(files: FoundFiles, taken: dict[str, Any]) -> str:
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(files.name).name.split(".")[0].lower()).strip("-") or "source"
     key, n = stem, 2
     while key in taken:
         key, n = f"{stem}-{n}", n + 1
@@ -150,11 +146,19 @@ def _incident(folder: Path, *, start: str, end: str, services: Sequence[str]) ->
 
 
 def _signals(folder: Path) -> list[str]:
-    """Which log has the users' requests? Written, and said."""
-    requests, said = users_requests(Case(folder))
-    if requests is not None:
-        write_whole(folder / "signals.toml", tomli_w.dumps({"requests": requests}))
-    return [said]
+    """Which log has the users' requests, which golden signals have the metrics? Written, and said."""
+    case = Case(folder)
+    requests, said = users_requests(case)
+    rows, intervals, more = look_at_metrics(case)
+    written = ({"requests": requests} if requests is not None else {}) | ({"signal": rows} if rows else {})
+    if written:
+        write_whole(folder / "signals.toml", tomli_w.dumps(written))
+    if intervals:
+        sources = tomllib.loads((folder / "sources.toml").read_text(encoding="utf-8"))
+        for name, interval in intervals.items():
+            sources["sources"][name]["interval"] = interval
+        write_whole(folder / "sources.toml", tomli_w.dumps(sources))
+    return [said, *more]
 
 
 def sample_folder(slug: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,6 +14,7 @@ from connectors.credentials import credential_for, origin_of
 from connectors.errors import BadInput
 from connectors.http import Http, Reply
 from connectors.registry import kinds
+from connectors.services import service_label
 
 SECONDS = 8.0
 
@@ -38,6 +39,10 @@ def recognize(address: str, *, authority: Path | None = None) -> dict[str, dict[
     built = _json(_reply(url, "api/v1/status/buildinfo", authority))
     if isinstance(built, Mapping) and built.get("status") == "success":
         return {f"{host}-{t}": {"kind": "prometheus", "table": t, "url": url} for t in ("alerts", "metrics")}
+    labels = _json(_reply(url, "loki/api/v1/labels?since=720h", authority))
+    if isinstance(labels, Mapping) and labels.get("status") == "success":
+        _must_be_read("loki", known, address)
+        return {f"{host}-logs": {"kind": "loki", "table": "logs", "url": url, **_selector(labels.get("data") or ())}}
     services = _json(_reply(url, "api/services", authority))
     if isinstance(services, Mapping) and isinstance(services.get("data"), list):
         _must_be_read("jaeger", known, address)
@@ -46,6 +51,14 @@ def recognize(address: str, *, authority: Path | None = None) -> dict[str, dict[
         f"What answers at {base} is no backend that is read ({', '.join(sorted(known))}): check the address, or "
         "describe the source in a case's sources.toml."
     )
+
+
+def _selector(labels: Sequence[str]) -> dict[str, str]:
+    """The streams of a Loki that does not name its services: those that have a label that names them otherwise."""
+    chosen = service_label(dict.fromkeys(labels, True))
+    if chosen in (None, "service_name"):
+        return {}
+    return {"selector": f'{{{chosen}=~".+"}}'}
 
 
 def _must_be_read(kind: str, known: Mapping[str, str], address: str) -> None:

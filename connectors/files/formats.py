@@ -67,3 +67,14 @@ def sniff(path: Path) -> str:
         f'{path.name} has no format that is known (it begins with {shown!r}): name one with format = "…"; there are '
         f"{', '.join(FORMATS)}."
     )
+
+
+def table_in(path: Path, name: str) -> str:
+    """Which canonical table does this file of the format `name` hold? LOGS, METRICS, SPANS, CHANGES or ALERTS.
+
+    Formats that can hold several say it in their first bytes.
+    """
+    module = reader(name)
+    if len(module.TABLES) == 1:
+        return module.TABLES[0]
+    return module.table_of(raw_head(path, Faults(path.name)) if name in BINARY else head(path)) or module.TABLES[0]

@@ -69,3 +69,31 @@ def test_an_address_that_nobody_answers_leaves_nothing(tmp_path):
     with pytest.raises(Exception, match="could not be reached"):
         new_case(tmp_path / "case", ["http://127.0.0.1:9/logs-*"])
     assert not (tmp_path / "case").exists()
+
+
+def scraped(metric: str, seconds: int) -> str:
+    """A gauge of the service shop, read every so many seconds from two o'clock on."""
+    start = int(day(2).timestamp())
+    rows = "".join(f'{metric}{{service="shop",instance="s-1"}} {i} {start + seconds * i}\n' for i in range(30))
+    return f"# TYPE {metric} gauge\n{rows}# EOF\n"
+
+
+def test_golden_signals_are_proposed_from_the_names_of_metrics_with_their_interval(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "shop.om").write_text(scraped("shop_db_pool_waiting", 15))
+    (tmp_path / "data" / "web.jsonl").write_text(access_log(0.1, 10))
+    said = new_case(tmp_path / "case", [tmp_path / "data"])
+    catalog = open_case(tmp_path / "case").catalog
+    assert [(s.service, s.kind, s.metric) for s in catalog.signals] == [("shop", "saturation", "shop_db_pool_waiting")]
+    assert catalog.requests.service == "web"
+    assert catalog.sources["shop"].interval == "15s"
+    assert any("shop: 1 signals proposed from 1 metrics, a sample every 15 s; look them over" in line for line in said)
+
+
+def test_metrics_of_no_name_that_is_known_are_said_to_be_none(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "shop.om").write_text(scraped("orders_of_the_day", 15))
+    (tmp_path / "data" / "web.jsonl").write_text(access_log(0.1, 10))
+    said = new_case(tmp_path / "case", [tmp_path / "data"])
+    assert open_case(tmp_path / "case").catalog.signals == ()
+    assert any("none of its 1 metrics has a name that is known" in line for line in said)

@@ -98,3 +98,18 @@ def test_something_else_is_said_to_be_none(server):
     answers["/"] = (200, {}, {"hello": "world"})
     with pytest.raises(BadInput, match="no backend that is read"):
         recognize(url)
+
+
+def test_loki_by_its_labels_with_the_streams_that_name_a_service(server):
+    url, answers = server
+    labels = "/loki/api/v1/labels?since=720h"
+    answers[labels] = (200, {}, {"status": "success", "data": ["filename", "service_name"]})
+    assert recognize(url) == {"127-0-0-1-logs": {"kind": "loki", "table": "logs", "url": url}}
+    answers[labels] = (200, {}, {"status": "success", "data": ["app", "filename"]})
+    assert recognize(url)["127-0-0-1-logs"]["selector"] == '{app=~".+"}'
+
+
+def test_jaeger_by_its_services(server):
+    url, answers = server
+    answers["/api/services"] = (200, {}, {"data": ["web", "db"], "errors": None})
+    assert recognize(url) == {"127-0-0-1-spans": {"kind": "jaeger", "table": "spans", "url": url}}

@@ -1,0 +1,76 @@
+"""Which sources are these files? Each is told by its content, not by its name; rotated copies of one are one source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.errors import ConnectorError
+from connectors.files.formats import sniff, table_in
+from kit.looking import files_below
+
+GIT = "git"
+"""The format of a bundle, which is a source of its own kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """Files that are one source: `name` is their path below the place looked at, without rotation and compression.
+
+    `format` is one of `connectors.files.formats` or "git"; `table` logs, metrics, spans, changes or alerts. `paths` lie
+    below `root`, the oldest rotation last as their names sort.
+    """
+
+    name: str
+    format: str
+    table: str
+    root: Path
+    paths: tuple[Path, ...]
+
+    @property
+    def service(self) -> str:
+        """Whose they are, by their folder, or by their own name where they lie at the top: a guess.
+
+        >>> one = FoundFiles("checkout/c-1.jsonl", "json_lines", "logs", Path(), ())
+        >>> one.service, FoundFiles("nginx.log", "combined", "logs", Path(), ()).service
+        ('checkout', 'nginx')
+        """
+        return Path(self.name).parent.name or Path(self.name).name.split(".")[0]
+
+
+def recognize_files(places: Sequence[Path]) -> tuple[list[FoundFiles], list[str]]:
+    """Which sources lie in these files and folders, and what was left out and why, a sentence each?
+
+    Hidden files and folders, links and empty files are passed over. Nothing is read but the beginning of each file.
+    """
+    groups: dict[tuple[Path, str, str, str], list[Path]] = {}
+    left_out: list[str] = []
+    for root, path in _below(places):
+        try:
+            format_ = GIT if path.suffix == ".bundle" else sniff(path)
+        except ConnectorError as error:
+            left_out.append(str(error))
+            continue
+        table = "changes" if format_ == GIT else table_in(path, format_).lower()
+        name = without_rotation(path.relative_to(root).as_posix())
+        groups.setdefault((root, name, format_, table), []).append(path)
+    found = [FoundFiles(name, format_, table, root, tuple(p)) for (root, name, format_, table), p in groups.items()]
+    return found, left_out
+
+
+def _below(places: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    for place in places:
+        root = place if place.is_dir() else place.parent
+        yield from ((root, path) for path in files_below([place]))
+
+
+def without_rotation(name: str) -> str:
+    """`app.log` of `app.log`, `app.log.1`, `app.log.2.gz`, `app.log-20260301.zst`.
+
+    >>> without_rotation("web/app.log.2.gz"), without_rotation("c-1.jsonl.gz")
+    ('web/app.log', 'c-1.jsonl')
+    """
+    text = re.sub(r"\.(?:gz|zst|bz2|xz|lz4)$", "", name)
+    return re.sub(r"(?:\.\d{1,4}|[-.]\d{8}(?:[-T]?\d{2,6})?)$", "", text)
