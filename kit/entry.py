@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kit.episodes.lateness import AGE
 from kit.questions import ROWS_AT_ONCE, request_rows
 from kit.symptom import Symptom, find_symptom, find_symptom_in_bins, refine_symptom
 
 if TYPE_CHECKING:
+    from connectors.window import Window
     from kit.case import Case
+    from kit.episodes.quiet_hours import Fall
 
 
 def entry_symptom(case: Case) -> Symptom:
@@ -18,18 +22,69 @@ def entry_symptom(case: Case) -> Symptom:
 
     Reads the log that `signals.toml` names under `[requests]`; where it cannot be read, the metrics of that service;
     where neither is there, the verdict is *cannot_tell*. Counts come first: a log of more than 200,000 user requests is
-    counted where it is and dated from the few rows around each turn.
+    counted where it is and dated from the few rows around each turn. Metrics with an objective, and the age of waiting
+    work, are judged beside the requests. Where fewer requests came, the same time on earlier days is asked for.
     """
+    symptom = _symptom(case)
+    if any(e.hurts == "lost" for e in symptom.episodes):
+        symptom = _against_earlier_days(case, symptom)
+    return symptom
+
+
+def _symptom(case: Case) -> Symptom:
     objectives = [o.model_dump() for o in case.about.objective]
+    signals = case.wide if _judges_metrics(case) else None
     requests = case.requests
     if requests is None:
-        return find_symptom_in_bins(_bins_from_metrics(case), window=case.grid, objectives=objectives)
+        bins = _bins_from_metrics(case)
+        return find_symptom_in_bins(bins, window=case.grid, objectives=objectives, signals=signals)
     total = requests.source.count(case.look, where=requests.users).table.column("n").to_pylist()
     if sum(total) <= ROWS_AT_ONCE:
-        return find_symptom(case.request_rows, window=case.look, objectives=objectives)
-    symptom = find_symptom_in_bins(_bins_from_log(case), window=case.grid, objectives=objectives)
+        return find_symptom(case.request_rows, window=case.look, objectives=objectives, signals=signals)
+    symptom = find_symptom_in_bins(_bins_from_log(case), window=case.grid, objectives=objectives, signals=signals)
     near = [request_rows(case, window) for window in symptom.rows_wanted]
-    return refine_symptom(symptom, pd.concat(near).drop_duplicates(["time", "seq"])) if near else symptom
+    return (
+        refine_symptom(symptom, pd.concat(near).drop_duplicates(["time", "seq"]), objectives=objectives)
+        if near
+        else symptom
+    )
+
+
+def _judges_metrics(case: Case) -> bool:
+    """Is an objective about a metric, or does a signal tell how long work has been waiting?"""
+    about = (str(o.signal) for o in case.about.objective)
+    return any("/" in s for s in about) or any(AGE.search(f"{s.name}.{s.unit or ''}") for s in case.catalog.signals)
+
+
+def _against_earlier_days(case: Case, symptom: Symptom) -> Symptom:
+    """The symptom without lost traffic that was as little at the same time on earlier days."""
+    from kit.baselines import earlier_windows
+    from kit.episodes.quiet_hours import without_quiet_hours
+
+    earlier: dict[int, dict[str, Fall]] = {}
+    for number, episode in enumerate(symptom.episodes):
+        before = earlier_windows(episode.baseline, zone=case.zone)
+        now = earlier_windows(episode.incident, zone=case.zone)
+        if episode.hurts == "lost" and case.requests is not None:
+            earlier[number] = {name: _fall(case, before[name], now[name]) for name in before}
+    kept, said = without_quiet_hours(symptom.episodes, earlier)
+    verdict = symptom.verdict if kept else "healthy"
+    return replace(symptom, verdict=verdict, episodes=kept, because=(*symptom.because, *said))
+
+
+def _fall(case: Case, before: Window, now: Window) -> Fall:
+    from kit.episodes.quiet_hours import Fall
+
+    counted = [_users(case, window) for window in (before, now)]
+    rates = [n / w.seconds if w.seconds > 0 else 0.0 for n, w in zip(counted, (before, now), strict=True)]
+    return Fall(rates[0], rates[1], sum(counted))
+
+
+def _users(case: Case, window: Window) -> float:
+    requests = case.requests
+    assert requests is not None
+    answer = case.ask("requests", lambda: requests.source.count(window, where=requests.users))
+    return float(sum(answer.table.column("n").to_pylist())) if answer is not None else 0.0
 
 
 def entry_series(case: Case) -> pd.DataFrame:
