@@ -135,7 +135,9 @@ def _reading(ill: Any) -> str:
         return f"{ill.now:.1%} of {what} (usual {ill.before:.1%})"
     if ill.signal == "latency_p99_s":
         return f"p99 is {ill.now:.2g} s (usual {ill.before:.2g} s)"
-    return f"requests come at {ill.now:.3g} a second (usual {ill.before:.3g})"
+    if ill.signal == "traffic_rps":
+        return f"requests come at {ill.now:.3g} a second (usual {ill.before:.3g})"
+    return f"{ill.signal} is at {ill.now:.3g} (usual {ill.before:.3g})"
 
 
 def _harm(symptom: Any, clock: Any, zone: ZoneInfo) -> str:
