@@ -107,14 +107,6 @@ class Coverage(Result):
             first=pd.to_datetime(frame["first"], utc=True), last=pd.to_datetime(frame["last"], utc=True)
         )
 
-    def losses_frame(self) -> pd.DataFrame:
-        """A row per loss: kind, what, start, end, during_harm."""
-        rows = [
-            {"kind": x.kind, "what": x.what, "start": x.window.start, "end": x.window.end, "during_harm": x.during_harm}
-            for x in self.losses
-        ]
-        return pd.DataFrame(rows, columns=["kind", "what", "start", "end", "during_harm"])
-
 
 def count_records(table: Table, *, source: str, pillar: str, window: Window, every: str) -> pd.DataFrame:
     """How many records of each service lie in each bin? A part of `measure_coverage`'s `seen`, from a table at hand.

@@ -30,7 +30,7 @@ def field_tables(case: Case) -> dict[str, pd.DataFrame]:
 
 
 def compare_source_clocks(case: Case) -> Clocks:
-    """How far do the clocks of the logs along the request path differ, by the requests that both ends wrote down?
+    """How far do the clocks differ: of the logs along the request path, and of the hosts that made the look's spans?
 
     Reads up to 2,000 rows of each request log with a trace id, from the last healthy minutes; writes nothing back.
     """
@@ -38,14 +38,13 @@ def compare_source_clocks(case: Case) -> Clocks:
 
     rows: dict[str, pd.DataFrame] = {}
     path = case.path
-    if path is None:
-        return compare_clocks([])
-    pairs = list(zip(path["caller"].astype(str), path["callee"].astype(str), strict=True))
+    pairs = [] if path is None else list(zip(path["caller"].astype(str), path["callee"].astype(str), strict=True))
     for service in dict.fromkeys(name for pair in pairs for name in pair):
         found = _request_rows(case, service)
         if found is not None and len(found):
             rows[service] = found
-    return compare_clocks([(a, rows[a], b, rows[b]) for a, b in pairs if a in rows and b in rows])
+    calls = [(a, rows[a], b, rows[b]) for a, b in pairs if a in rows and b in rows]
+    return compare_clocks(calls, spans=pd.concat(case.spans_in_look, ignore_index=True))
 
 
 def _request_rows(case: Case, service: str) -> pd.DataFrame | None:

@@ -1,7 +1,7 @@
 """What do the traces say? Self time, critical path, where errors originate, time between caller and callee.
 
 Every function takes SPANS (pandas or pyarrow) and leaves it as it is. Durations are compared only within one host's
-clock: nothing here is shifted for clock skew, `trace_quality` reports it.
+clock: nothing here is shifted for clock skew, which `kit.clocks` reports.
 """
 
 from __future__ import annotations
@@ -19,17 +19,14 @@ from kit.spantree import SpanTree, covered_by_children, span_tree
 __all__ = [
     "CriticalPath",
     "TraceDifference",
-    "TraceQuality",
     "compare_traces",
     "critical_path",
     "edges_of",
     "error_origins",
     "gaps",
     "self_time",
-    "trace_quality",
 ]
 
-ORPHANS_BANNER = 0.10
 """Above this share of spans without their parent, results that need whole traces are marked."""
 
 
@@ -39,7 +36,7 @@ def self_time(spans: Any) -> pd.DataFrame:
     A row per span, in the order given: `trace_id`, `span_id`, `service`, `name`, `kind`, `duration_s`, `self_s`
     (seconds). Children that overlap are counted once; what a child does outside its parent's interval takes nothing
     off. A span without its children's spans (sampled away, not instrumented) looks busy itself: that is how this
-    misleads; `trace_quality` says how many parents are missing. Threads that work beside waiting count as waiting.
+    misleads; `kit.clocks` says how many parents are missing. Threads that work beside waiting count as waiting.
 
     >>> import pandas as pd
     >>> t = pd.Timestamp("2026-01-01T00:00:00Z")
@@ -244,74 +241,6 @@ def edges_of(spans: Any) -> pd.DataFrame:
     out["traces_total"] = tree.traces
     order = ["caller", "callee", "calls", "errors", "duration_mean_s", "duration_p50_s", "duration_p99_s", "method"]
     return out[[*order, "traces", "traces_total"]]
-
-
-@dataclass(frozen=True)
-class TraceQuality(Result):
-    """How far the traces can be trusted: missing parents, traces without a root, clocks that disagree.
-
-    `skew`: per pair of hosts (`parent_host`, `host`), `calls`, `early` (share of children that start before their
-    parent), `offset_s` (the shift that would centre the child in its parent, median; None under 10 calls).
-    Never applied.
-    """
-
-    spans: int
-    traces: int
-    orphan_ratio: float
-    rootless_ratio: float
-    skew: pd.DataFrame
-    because: tuple[str, ...] = ()
-
-    @property
-    def headline(self) -> str:
-        if not self.spans:
-            return "There are no spans."
-        tail = ": traces are partial, totals from them are lower bounds" if self.orphan_ratio > ORPHANS_BANNER else ""
-        return f"{self.orphan_ratio:.1%} of {self.spans:,} spans lack the parent they name{tail}"
-
-    def to_frame(self) -> pd.DataFrame:
-        return self.skew
-
-
-def trace_quality(spans: Any) -> TraceQuality:
-    """Can these traces carry a conclusion? Counts what is missing and measures clock skew without touching it.
-
-    Skew is only visible where parent and child are on different hosts and both carry `host`. A child that is late
-    because it queued looks like skew in `offset_s` but never raises `early`.
-    """
-    tree = span_tree(spans)
-    count, traces = len(tree), tree.traces
-    rooted = np.zeros(traces, dtype=bool)
-    rooted[tree.trace[(tree.parent < 0) & ~tree.orphan]] = True
-    child = np.flatnonzero(tree.parent >= 0)
-    parent = tree.parent[child]
-    both = (tree.host.codes[child] >= 0) & (tree.host.codes[parent] >= 0)
-    apart = both & (tree.host.codes[child] != tree.host.codes[parent])
-    child, parent = child[apart], parent[apart]
-    frame = pd.DataFrame(
-        {
-            "parent_host": tree.host.texts(parent),
-            "host": tree.host.texts(child),
-            "early": tree.start[child] < tree.start[parent],
-            "offset_s": ((tree.start[child] + tree.end[child]) - (tree.start[parent] + tree.end[parent])) / 2e6,
-        }
-    )
-    skew = frame.groupby(["parent_host", "host"], sort=True).agg(
-        calls=("early", "size"), early=("early", "mean"), offset_s=("offset_s", "median")
-    )
-    skew = skew.reset_index()
-    skew.loc[skew["calls"] < 10, "offset_s"] = np.nan
-    early = skew[(skew["calls"] >= 10) & (skew["early"] > 0.01)]
-    because = [
-        f"{r.early:.0%} of {r.calls:,} calls from {r.parent_host} to {r.host} begin before their caller: clocks "
-        f"differ by about {r.offset_s:.3g} s (reported, not applied)"
-        for r in early.itertuples()
-    ]
-    rootless = float((~rooted).mean()) if traces else 0.0
-    if rootless:
-        because.append(f"{rootless:.1%} of {traces:,} traces have no root")
-    orphan = float(tree.orphan.mean()) if count else 0.0
-    return TraceQuality(count, traces, orphan, rootless, skew, tuple(because))
 
 
 def _clipped(tree: SpanTree) -> tuple[np.ndarray, np.ndarray]:
