@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +23,14 @@ from connectors.errors import ConnectorError
 from connectors.load import Answers, Recorded
 from connectors.window import Window, step_seconds
 from kit import steps, views
+from kit.choices import CHOICES, Choices, add_waiver, drop_pin, keep_focus, keep_pin, read_case_choices
 from kit.contributions import contribution
 from kit.entry import entry_series, entry_symptom
 from kit.errors import BadCase
 from kit.findings import Findings
+from kit.focus import Focus
 from kit.incident import open_look, read_incident
+from kit.pins import Pins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +62,7 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     if (folder / "MANIFEST.sha256").exists():
         folder = working_copy(folder, folder.resolve().parent.parent / "cases" / incident.id)
     folder = folder.resolve()
-    state = (folder, offline, _written(folder))
+    state = (folder, offline, _written(folder), read_case_choices(folder).waivers)
     if refresh or not _OPEN or _OPEN[0][0] != state:
         _OPEN[:] = [(state, Case(folder, offline=offline, refresh=refresh))]
     return _OPEN[0][1]
@@ -70,7 +74,8 @@ _OPEN: list[tuple[Any, Case]] = []
 
 def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """When was each file that people write last changed? Not what the kit itself writes."""
-    files = [*folder.glob("*.toml"), folder / "timeline.jsonl", *(p for p in folder.glob("raw/**/*") if p.is_file())]
+    written = [p for p in folder.glob("*.toml") if p.name != CHOICES]  # of the choices only what decides counts
+    files = [*written, folder / "timeline.jsonl", *(p for p in folder.glob("raw/**/*") if p.is_file())]
     stats = [(p, p.stat()) for p in sorted(files) if p.exists()]
     return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in stats)
 
@@ -438,12 +443,60 @@ class Case:
         return read_history(self.folder / HISTORY)
 
     @property
-    def choices(self) -> Any:
-        """What people decided by hand, from `choices.toml`: the reversals that they waived."""
-        from kit.choices import Choices, read_choices
+    def choices(self) -> Choices:
+        """What people decided by hand, from `choices.toml`: waived reversals, what is looked at, pins, frames."""
+        return read_case_choices(self.folder)
 
-        path = self.folder / "choices.toml"
-        return read_choices(path.read_text(encoding="utf-8"), where=path.name) if path.exists() else Choices()
+    @cached_property
+    def focus(self) -> Focus:
+        """What is looked at: shared by all widgets of this case, kept in `choices.toml` when a hand moves it."""
+        path = self.folder / CHOICES
+        return Focus(self.choices.focus, keep=lambda chosen: keep_focus(path, chosen))
+
+    @cached_property
+    def pins(self) -> Pins:
+        """What people pinned, kept in `choices.toml`."""
+        path = self.folder / CHOICES
+        return Pins(self.choices.pins, keep=lambda pin: keep_pin(path, pin), drop=lambda pin: drop_pin(path, pin))
+
+    def pin(self, thing: Any, sentence: str, *, row: int | None = None, evidence: Iterable[str] = ()) -> str:
+        """Pin a chart, a result, a table or (with `row`) one line of it, with a sentence: it goes to the page.
+
+        A log line is asked for once more, so that it stands among the recorded answers; ids that are not recorded are
+        left out. Raises `BadInput` for an empty sentence or a row that is not there.
+        """
+        from kit.pins import pin_of
+        from kit.views import evidence_of_line
+
+        found = list(evidence)
+        if row is not None and not found and not getattr(thing, "evidence", ()):
+            found = evidence_of_line(self, thing, row)
+        made = pin_of(thing, sentence, row=row, evidence=found)
+        known = {entry.evidence for entry in self.answers}
+        made = replace(made, evidence=tuple(e for e in made.evidence if e in known))
+        self.pins.add(made)
+        rests = f"rests on {len(made.evidence)} recorded answers" if made.evidence else "rests on no recorded answer"
+        return f"Pinned: {made.sentence} It {rests}."
+
+    def frame(
+        self, source: str, *, table: str, start: Any, end: Any, every: str | None = None, where: str | None = None
+    ) -> pd.DataFrame:
+        """One source's lines, requests, metrics, calls or changes as an aligned DataFrame; see `kit.frames`.
+
+        `table`: levels, requests, metrics, spans, changes, or everything (of the source "(all)"). Times with a zone.
+        """
+        from kit.frame_spec import FrameSpec
+        from kit.frames import load_frame
+
+        spec = FrameSpec("frame", source, table, Window.of(start, end), every or self.every, where)
+        return load_frame(self, spec)
+
+    @cached_property
+    def loader(self) -> Any:
+        """What the load form needs of this case: its sources, what a frame costs, the frame, and how it is kept."""
+        from kit.loader import loader_of
+
+        return loader_of(self)
 
     def waive(self, hypothesis: str, *, reason: str, by_role: str) -> str:
         """Do without a reversal for this hypothesis (its id, or the change it names): written to `choices.toml`.
@@ -451,10 +504,8 @@ class Case:
         For people alone: no notebook of the walk calls it, and a headless run repeats what stands in the file. The page
         and the postmortem say that it was waived, by which role and why. Open the case again to see the verdicts.
         """
-        from kit.choices import add_waiver
-
         found = self.verdicts.of(hypothesis).hypothesis
-        add_waiver(self.folder / "choices.toml", found, reason=reason, by_role=by_role)
+        add_waiver(self.folder / CHOICES, found, reason=reason, by_role=by_role)
         return f"Waived for {found.id}, written to choices.toml: open the case again to see the verdict."
 
     # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
@@ -475,6 +526,8 @@ class Case:
     hypotheses = cached_property(steps.put_up_hypotheses)
     verdicts = cached_property(steps.judge_hypotheses)
     levers = cached_property(steps.propose)
+    associations = cached_property(steps.associate)
+    reproduction = cached_property(steps.reproduce)
     impact = cached_property(steps.measure_harm)
     guardrails = cached_property(steps.try_guardrails)
     timeline = cached_property(steps.tell_timeline)

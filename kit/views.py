@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from connectors.where import all_of
+from connectors.window import Window
 from kit import questions
 
 if TYPE_CHECKING:
@@ -159,3 +161,19 @@ def mechanism_told(case: Case) -> str:
     gaps = sum(not len(e) for e in chain["evidence"])
     start, end = chain["from"].iloc[0], chain["to"].iloc[-1]
     return f"From {start} to {end}: " + (f"{gaps} link(s) lack evidence" if gaps else "every link has evidence")
+
+
+def evidence_of_line(case: Case, thing: Any, row: int) -> list[str]:
+    """The recorded answer that holds this log line, asked for now; empty where it cannot be told whose line it is."""
+    frame = thing if isinstance(thing, pd.DataFrame) else thing.to_frame()
+    if not 0 <= row < len(frame) or not {"time", "service", "message"} <= set(frame.columns):
+        return []
+    line = frame.iloc[row]
+    found = case.logs_of(str(line["service"]))
+    if found is None or pd.isna(line["time"]):
+        return []
+    source, where = found
+    at = pd.Timestamp(line["time"]).to_pydatetime()
+    moment = Window(at, at + timedelta(microseconds=1))
+    answer = case.ask("logs", lambda: source.rows(moment, where=where, limit=LINES_OF_ONE))
+    return [answer.evidence] if answer is not None and answer.table.num_rows else []

@@ -140,7 +140,18 @@ def redact_inputs(folder: Path, to: Path, redactor: Redactor) -> dict[str, str]:
         write_whole(to / "playbooks" / path.name, tomli_w.dumps(redact_value(_toml(path), redactor)))
     if (folder / "postmortem.md").exists():
         write_whole(to / "postmortem.md", redactor.text((folder / "postmortem.md").read_text()))
-    return _redact_answers(folder, to, redactor)
+    renamed = _redact_answers(folder, to, redactor)
+    _rename_pinned(to / "choices.toml", renamed)
+    return renamed
+
+
+def _rename_pinned(path: Path, renamed: Mapping[str, str]) -> None:
+    """Let what people pinned rest on the redacted answers."""
+    values = _toml(path) if path.exists() else {}
+    for pin in values.get("pin", []):
+        pin["evidence"] = [renamed.get(e, e) for e in pin.get("evidence", [])]
+    if values.get("pin"):
+        write_whole(path, tomli_w.dumps(values))
 
 
 def learn_case(folder: Path, redactor: Redactor) -> None:
