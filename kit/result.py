@@ -32,6 +32,10 @@ class Result:
         lines = [self.headline, *(f"  · {reason}" for reason in self.because)]
         return "\n".join(lines)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What a terminal, and a reader of a notebook's plain text, is shown: the sentences, not the fields."""
+        printer.text(visible(self))
+
     def _repr_html_(self) -> str:
         reasons = "".join(f"<li>{escaped(reason)}</li>" for reason in self.because)
         return (

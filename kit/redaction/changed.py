@@ -11,11 +11,13 @@ from kit.redaction.redactor import Redactor
 from kit.redaction.structures import redact_value
 
 _LONGEST = 160
+_MADE_OF_WORDS = (".id", ".digest")
+"""Leaves that are made of a text: where the text is redacted they differ, and tell it, cut and joined by dashes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One finding that came out otherwise on the redacted answers; both values are redacted."""
+    """One finding that came out otherwise on the redacted answers; of a text only what redaction made of it is told."""
 
     key: str
     before: str
@@ -31,15 +33,17 @@ def compare_findings(
     """Which findings differ between the walk as it was and the walk on the redacted answers?
 
     `evidence` gives for the id of each answer that of the same answer redacted. A pseudonym in place of a value is no
-    difference: `before` is redacted first.
+    difference: `before` is redacted first. What a text said before is never told: it may hide what was taken out.
     """
     expected = _renamed(redact_value(dict(before), redactor), evidence)
     rows = dict(leaves(expected))
     found = dict(leaves(_renamed(dict(after), {})))
     return tuple(
-        Change(key, _short(rows.get(key, "nothing")), _short(found.get(key, "nothing")))
+        Change(key, _told_before(rows.get(key)), _short(found.get(key, "nothing")))
         for key in sorted({*rows, *found})
-        if rows.get(key) != found.get(key) and not _same_number(rows.get(key), found.get(key))
+        if rows.get(key) != found.get(key)
+        and not key.endswith(_MADE_OF_WORDS)
+        and not _same_number(rows.get(key), found.get(key))
     )
 
 
@@ -63,6 +67,10 @@ def _same_number(before: Any, after: Any) -> bool:
     if isinstance(before, int | float) and isinstance(after, int | float):
         return abs(before - after) <= 1e-9 * max(abs(before), abs(after))
     return False
+
+
+def _told_before(value: Any) -> str:
+    return "nothing" if value is None else "another text" if isinstance(value, str) else _short(value)
 
 
 def _short(value: Any) -> str:

@@ -10,7 +10,10 @@ import re
 from functools import lru_cache
 
 SECRET, PERSONAL, IDENTIFIER = "secret", "personal", "identifier"
+TENANT = "tenant"
+"""A column of tenants, plans and customers under one name: those that are numbers or ids are about a person."""
 
+_NUMBERED = re.compile(r"(?=(?:[^\d]*\d){6})[\w.:-]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS_TEXT = (
     "password passwd passwords pwd passphrase passcode passkey secret secrets token apikey credential credentials "  # noqa: S105 - names, no password
@@ -95,6 +98,15 @@ def told_by_name(name: str) -> str | None:
     if words[-1] in _IDENTIFIERS or (len(words) > 1 and words[-1] in ("id", "ids") and words[-2] in _IDENTIFIERS):
         return IDENTIFIER
     return None
+
+
+def names_one_customer(value: str) -> bool:
+    """Is this value of a column of tenants a number or an id of somebody, not the name of a plan?
+
+    >>> names_one_customer("60485099"), names_one_customer("business"), names_one_customer("plan-2024")
+    (True, False, False)
+    """
+    return _NUMBERED.fullmatch(value) is not None
 
 
 def _ends_in(

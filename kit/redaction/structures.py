@@ -25,7 +25,8 @@ def redact_value(value: Any, redactor: Redactor, *, told: str | None = None) -> 
         return value
     if isinstance(value, int | float):
         if told is not None:
-            return redactor.whole(str(value), told)
+            new = redactor.whole(str(value), told)
+            return value if new == str(value) else new
         return redactor.text(str(value)) if isinstance(value, int) and abs(value) >= 10**12 else value
     if isinstance(value, dict):
         named = _named_value(value, redactor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import kit
 
@@ -27,3 +28,20 @@ def test_importing_it_loads_no_library_of_weight():
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
     assert not hasattr(kit, "root_cause")
+
+
+def test_a_terminal_is_shown_sentences_not_fields():
+    from IPython.lib.pretty import pretty
+
+    from kit.result import Result
+
+    @dataclass(frozen=True)
+    class Answer(Result):
+        because: tuple[str, ...]
+        weight: float = 1.0
+
+        @property
+        def headline(self) -> str:
+            return "Payments \x1b[31mfail."
+
+    assert pretty(Answer(("239 of 480 failed",))) == "Payments ␛[31mfail.\n  · 239 of 480 failed"

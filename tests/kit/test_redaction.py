@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -26,10 +25,11 @@ from kit.redaction.case_copy import learn_case, redact_inputs
 from kit.redaction.profile import Profile, read_profile
 from kit.redaction.pseudonyms import Pseudonyms, user_key
 from kit.redaction.redactor import Redactor, is_pseudonym
-from kit.redaction.scan import html_pieces, json_pieces, require_clean
+from kit.redaction.scan import require_clean
 from kit.summary import Summary
 from kit.walk import copy_notebooks
-from tests.kit.planted_secrets import KINDS, Secret, planted
+from tests.kit.planted_places import add_corners, everything, left_in, split
+from tests.kit.planted_secrets import KINDS, planted
 
 START = datetime(2026, 3, 1, 2, tzinfo=UTC)
 HOUR = Window.of("2026-03-01T02:00Z", "2026-03-01T03:00Z")
@@ -38,12 +38,6 @@ INCIDENT = {
     "id": "demo", "title": "Checkout is slow", "services": ["checkout", "postgres"],
     "look": {"start": START, "end": START + timedelta(hours=1)},
 }  # fmt: skip
-
-
-def split(text: str, value: str) -> str:
-    """The text with its value cut over two lines, as a log shipper wraps it."""
-    half = len(value) // 2
-    return text.replace(value, f"{value[:half]}\n    {value[half:]}")
 
 
 def keep(folder, source, question, table, query="SELECT 1", arguments=None):
@@ -104,38 +98,6 @@ def plant(folder, secrets):
     return folder
 
 
-def shown(data, **metadata):
-    return {"output_type": "display_data", "metadata": metadata, "data": data}
-
-
-def add_corners(path, first, second):
-    """Every corner of a notebook: source, metadata, stream, html, traceback, chart hover, widget state, attachments."""
-    notebook = orjson.loads(path.read_bytes())
-    figure = {"data": [{"type": "scatter", "x": [1], "y": [1], "hovertext": [s.text for s in first[:8]]}], "layout": {}}
-    widget = {
-        "version_major": 2,
-        "version_minor": 0,
-        "state": {f"w{i}": {"state": {"value": s.text}} for i, s in enumerate(first[8:14])},
-    }
-    torn = "".join(f"<b>{split(s.text, s.value)}</b>" for s in first[14:])
-    picture = b"\x89PNG" + second[6].text.encode()
-    coloured = [f"\x1b[31m{s.text}\x1b[0m" for s in second[8:14]]
-    comments = "\n".join(f"# {s.text}" for s in second[6:7] + second[20:])
-    outputs = [
-        {"output_type": "stream", "name": "stdout", "text": [f"{s.text}\n" for s in second[:5]]},
-        shown({"application/vnd.plotly.v1+json": figure}, note=second[5].text),
-        shown({"application/vnd.jupyter.widget-state+json": widget}),
-        shown({"text/html": torn, "image/png": base64.b64encode(picture).decode()}),
-        {"output_type": "error", "ename": "ValueError", "evalue": second[7].text, "traceback": coloured},
-    ]  # fmt: skip
-    notebook["cells"] += [
-        {"cell_type": "markdown", "id": "m", "metadata": {"by": second[14].text},
-         "source": [s.text for s in second[15:20]], "attachments": {"a.txt": {"text/plain": second[20].text}}},
-        {"cell_type": "code", "id": "c", "execution_count": 1, "metadata": {}, "source": comments, "outputs": outputs},
-    ]  # fmt: skip
-    path.write_bytes(orjson.dumps(notebook))
-
-
 @pytest.fixture(scope="module")
 def planted_case(tmp_path_factory):
     secrets = planted()
@@ -161,43 +123,6 @@ def redacted(planted_case, tmp_path_factory):
     whole = notebook_file(notebooks, summary=Summary("Demo", (), ()), band=None, notes=())
     (copy / "walk.ipynb").write_bytes(whole)
     return copy, redactor, secrets
-
-
-def everything(folder):
-    """What a reader can get out of the files of a folder: names, decoded tables, pages, notebooks."""
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        yield path.name
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            yield from table.column_names
-            yield from (str(v) for column in table.columns for v in column.to_pylist())
-            yield str(table.schema.metadata)
-        elif path.suffix == ".html":
-            text = re.sub(r"<script>.*?</script>", "", path.read_text(), flags=re.S)
-            yield text
-            yield from (piece for _, piece in html_pieces(text))
-        else:
-            yield path.read_text()
-            if path.suffix in (".ipynb", ".json"):
-                yield from (piece for _, piece in json_pieces(path.read_bytes()))
-
-
-def left_in(text: str, secrets: list[Secret]) -> list[Secret]:
-    """Which of the secrets can be read in the text, in clear or in a usual disguise?"""
-    joined = re.sub(r"(\\n|\s)+", "", text)
-    decoded = "".join(
-        base64.b64decode(m + "=" * (-len(m) % 4), validate=False).decode("latin-1")
-        for m in re.findall(r"[A-Za-z0-9+/]{16,}", text)
-        if len(m) % 4 != 1
-    )
-    return [
-        s
-        for s in secrets
-        if s.value in text
-        or quote(s.value, safe="") in text
-        or re.sub(r"\s", "", s.value) in joined
-        or s.value in decoded
-    ]  # fmt: skip
 
 
 def test_three_hundred_secrets_of_twenty_five_kinds_are_planted():
@@ -408,3 +333,28 @@ def test_a_question_is_asked_again_in_the_words_of_the_redacted_answers():
     assert made["n"] == 3
     assert made["where"].count(name) == 1
     assert "Grace" not in made["where"]
+
+
+def test_of_a_text_that_came_out_otherwise_nothing_from_before_is_told():
+    from kit.redaction.changed import compare_findings
+
+    before = {"hypotheses": [{"id": "declined-4234533100405984-51", "digest": "1a", "statement": "declined it"}]}
+    after = {"hypotheses": [{"id": "declined-card-nc6rxf7gtte7k-51", "digest": "2b", "statement": "declined card"}]}
+    changes = compare_findings(before, after, redactor=plain(), evidence={})
+    assert [str(c) for c in changes] == ["hypotheses[0].statement: another text before, declined card after redaction"]
+
+
+def test_a_tenant_that_is_a_number_is_a_customer_and_a_plan_is_none():
+    from kit.redaction.tables import learn_table, redact_table
+
+    redactor = plain()
+    table = pa.table({"tenant": ["60485099", "business"], "message": ["basket of 60485099", "upgraded to business"]})
+    learn_table(table, redactor)
+    made = redact_table(table, redactor)
+    number, plan = made.column("tenant").to_pylist()
+    assert is_pseudonym(number)
+    assert plan == "business"
+    assert made.column("message").to_pylist() == [f"basket of {number}", "upgraded to business"]
+    counts = redact_table(pa.table({"tenant": pa.array([60485099, 60485100]), "n": [5, 5]}), redactor)
+    assert 60485099 not in counts.column("tenant").to_pylist()
+    assert redact_table(pa.table({"tenant": pa.array([3, 4])}), redactor).column("tenant").to_pylist() == [3, 4]
