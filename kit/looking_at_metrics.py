@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from connectors.proposed_signals import proposed_signals, signal_rows
 from connectors.window import Window
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from connectors.base import SignalSpec
     from connectors.load import Recorded
     from kit.case import Case
@@ -35,7 +39,7 @@ def look_at_metrics(case: Case) -> tuple[list[dict[str, Any]], dict[str, str], l
         if listed is None:
             continue
         specs = proposed_signals(listed.table)
-        if (seconds := _interval_s(case, source, specs)) is not None:
+        if (seconds := _interval_s(case, source, specs, _labels(listed.table))) is not None:
             intervals[source.name] = f"{seconds}s"
         taken = {_identity(row) for row in rows}
         rows += [row for row in signal_rows(specs) if _identity(row) not in taken]
@@ -50,13 +54,21 @@ def _told(name: str, signals: int, metrics: int, seconds: int | None) -> str:
     return f"{name}: {signals} signals proposed from {metrics:,} metrics{often}; look them over in signals.toml."
 
 
-def _interval_s(case: Case, source: Recorded, specs: Sequence[SignalSpec]) -> int | None:
-    """How many seconds lie between two samples, as most of them do? None where no series has three."""
+def _labels(catalogue: pa.Table) -> dict[str, tuple[str, ...]]:
+    """The names of the labels of each metric."""
+    listed = zip(catalogue.column("metric").to_pylist(), catalogue.column("labels").to_pylist(), strict=True)
+    return {name: tuple(orjson.loads(labels or "{}")) for name, labels in listed}
+
+
+def _interval_s(
+    case: Case, source: Recorded, specs: Sequence[SignalSpec], labels: Mapping[str, tuple[str, ...]]
+) -> int | None:
+    """How many seconds lie between two samples of a series, as most of them do? None where no series has three."""
     import pandas as pd
 
     window = Window(max(case.look.start, case.look.end - LAST), case.look.end)
-    for spec in specs[:TRIED]:
-        raw = replace(spec, metric_type="gauge", divide_by=None) if spec.metric_type != "histogram" else spec
+    for spec in [s for s in specs if s.metric_type != "histogram"][:TRIED]:
+        raw = replace(spec, metric_type="gauge", divide_by=None, by=labels.get(spec.metric, ()))
         answer = case.ask("metrics", lambda s=source, r=raw: s.metrics(window, signals=(r,), every=None))
         if answer is None or not answer.table.num_rows:
             continue

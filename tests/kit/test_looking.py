@@ -72,9 +72,12 @@ def test_an_address_that_nobody_answers_leaves_nothing(tmp_path):
 
 
 def scraped(metric: str, seconds: int) -> str:
-    """A gauge of the service shop, read every so many seconds from two o'clock on."""
+    """A gauge of the service shop in two instances, each read every so many seconds, but not at the same moment."""
     start = int(day(2).timestamp())
-    rows = "".join(f'{metric}{{service="shop",instance="s-1"}} {i} {start + seconds * i}\n' for i in range(30))
+    rows = "".join(
+        f'{metric}{{service="shop",instance="s-{of}"}} {i} {start + seconds * i + 4 * of}\n'
+        for i in range(30) for of in (1, 2)
+    )  # fmt: skip
     return f"# TYPE {metric} gauge\n{rows}# EOF\n"
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from kit.case import Case, open_case
+from kit.check import SourceCheck, check_sources
+from kit.cli_now import answer_now
 from kit.findings import compare_with_truth, read_truth
+from kit.new import new_case
 from kit.walk import run_in_process
 from tests.incidents.walking import SAMPLES, walk_copy
 from tests.servers.load_incident import load_incident
@@ -52,8 +57,16 @@ def with_servers(folder: Path, *, logs: str, indices: dict[str, str], metrics: s
     return copy
 
 
+class Looked(NamedTuple):
+    """A case made from nothing but three addresses, what was said, and what each of its sources answered."""
+
+    case: Case
+    said: list[str]
+    checked: dict[str, SourceCheck]
+
+
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, Case]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, Case, Looked]:
     place = tmp_path_factory.mktemp("everywhere")
     for name in ("metrics", "traces"):
         (place / name).mkdir()
@@ -63,7 +76,16 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, Case]:
         indices = load_incident(SAMPLES / SLUG, logs, prefix="every")
         folder = with_servers(place / "case", logs=logs, indices=indices, metrics=metrics, traces=node.url)
         run_in_process(folder)
-    return open_case(folder, offline=True), walk_copy(SLUG, place / "files")
+        said = new_case(place / "looked", [f"{logs}/every-*", metrics, node.url])
+        checked = check_sources(open_case(place / "looked"))
+    looked = Looked(open_case(place / "looked", offline=True), said, {row.table: row for row in checked})
+    return open_case(folder, offline=True), walk_copy(SLUG, place / "files"), looked
+
+
+@pytest.fixture(scope="module")
+def walked(everything: tuple[Case, Case, Looked]) -> tuple[Case, Case]:
+    """The case on servers and the case on files."""
+    return everything[:2]
 
 
 def test_the_findings_are_those_from_the_files(walked: tuple[Case, Case]) -> None:
@@ -86,3 +108,35 @@ def test_each_pillar_was_asked_where_it_is(walked: tuple[Case, Case], pillar: st
     engines = {entry.fetch.engine for entry in case.answers if entry.fetch.source in names}
     assert engines
     assert all(engine.startswith(ENGINES[pillar]) for engine in engines), engines
+
+
+def test_the_answer_of_one_minute_is_the_same_line_by_line(walked: tuple[Case, Case]) -> None:
+    told = []
+    for case in walked:
+        lines: list[str] = []
+        now = answer_now(case, began=time.monotonic(), budget_s=1e6, snapshot=False, show=lines.append)
+        assert tuple(lines) == now.lines
+        told.append(lines[:4])  # the fifth and sixth tell of the sources
+    assert differences(*told) == []
+    assert "orders-db-0042" in told[0][3]
+
+
+def test_three_addresses_make_a_case_with_its_golden_signals(everything: tuple[Case, Case, Looked]) -> None:
+    case, said, _ = everything[2]
+    assert {spec.kind for spec in case.catalog.sources.values()} == {"elasticsearch", "prometheus", "jaeger"}
+    assert case.catalog.requests.service == "client"
+    (metrics,) = (spec for spec in case.catalog.sources.values() if spec.table == "metrics")
+    assert metrics.interval == "5s"
+    proposed = {(s.service, s.kind, s.metric) for s in case.catalog.signals}
+    assert ("checkout", "saturation", "checkout_db_pool_in_use") in proposed
+    assert ("payments", "latency", "http_server_request_duration_seconds") in proposed
+    assert any("signals proposed from" in line for line in said)
+
+
+def test_a_check_looks_at_few_traces_of_many(everything: tuple[Case, Case, Looked]) -> None:
+    row = everything[2].checked["spans"]
+    assert row.reached
+    assert {"checkout", "payments"} <= set(row.services)
+    asked = [e for e in everything[2].case.answers if e.fetch.source == row.source]
+    assert [e.question for e in asked] == ["traces"]
+    assert 0 < asked[0].fetch.rows < 500
