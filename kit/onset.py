@@ -23,6 +23,8 @@ LEAST_BUCKETS = 22
 LEAST_BASELINE = 8
 DEPARTED = 2.0
 """A level counts as departed when it is this many baseline standard deviations (of its own length's mean) away."""
+LOOKS = 4
+"""So many times at most is the series looked at: once, and again without each earlier event in the baseline."""
 CLEAR = 4.0
 """Without a p, an onset is only told when the typical point is this many baseline standard deviations away."""
 
@@ -89,29 +91,34 @@ def find_onset(series: pd.Series, *, baseline: Window) -> Onset | None:
     _refuse_short(len(values), int(in_baseline.sum()), step_s)
     normal = float(np.median(values[in_baseline]))
     spread = _baseline_spread(values[in_baseline])
-    looks = segments.look(values[None, :])
-    changes = segments.changes_of(values, looks, 0)
-    run = _strongest_run(changes, values, in_baseline, normal, spread)
+    run, kept = _harm(values, in_baseline, normal, spread)
     if run is None:
         return None
+    x, inside, place = values[kept], in_baseline[kept], np.flatnonzero(kept)
     change, end, censored = run
-    level = float(np.median(values[change.start : end + 1]))
-    p, why_p = _chance(change, values, in_baseline, end + 1 - change.start, level - normal)
+    level = float(np.median(x[change.start : end + 1]))
+    p, why_p = _chance(change, x, inside, end + 1 - change.start, level - normal)
     if np.isnan(p) and abs(level - normal) < CLEAR * spread:
         return None
     first = change if censored or change.kind in ("spike", "dip", "variance") else _first_bins(
-        change, values, normal, spread, level
+        change, x, normal, spread, level
     )  # fmt: skip
-    earliest, latest, gap = _instants(first, times, step_s)
-    direction = first.direction if first.kind == "variance" else ("up" if level > normal else "down")
     because = [
         f"baseline {_number(normal)} ± {_number(spread)} over {int(in_baseline.sum())} bins, then {_number(level)} "
         f"for {end + 1 - first.start} bins",
         why_p,
     ]
+    begins_inside = bool(inside[first.start])
+    first = segments.replace(
+        first, start=place[first.start], earliest=place[first.earliest], latest=place[first.latest]
+    )
+    earliest, latest, gap = _instants(first, times, step_s)
+    direction = first.direction if first.kind == "variance" else ("up" if level > normal else "down")
     if gap:
         because.append(f"no data for {gap:.0f} s before it: the interval spans the gap")
-    if in_baseline[first.start]:
+    if not kept.all():
+        because.append(f"left out: {int((~kept).sum())} bins of the baseline that had departed and come back before")
+    if begins_inside:
         because.append("it begins inside the stated baseline")
     return Onset(earliest, times[first.start].to_pydatetime(), latest, censored, first.kind, direction,
                  level - normal, p, tuple(because))  # fmt: skip
@@ -166,10 +173,41 @@ def _baseline_spread(values: np.ndarray) -> float:
     return max(spread, 1e-3 * abs(float(np.median(values))), 1e-12)
 
 
-def _strongest_run(
+_Run = tuple[segments.Change, int, bool]
+"""The change that a departed run begins with, its last point, and whether it had begun before the data did."""
+
+
+def _harm(values: np.ndarray, in_baseline: np.ndarray, normal: float, spread: float) -> tuple[_Run | None, np.ndarray]:
+    """The strongest departed run that outlasts the baseline, and which points were looked at to find it.
+
+    What departed and came back inside the stated baseline was another event: it is taken out and the rest looked at
+    again, because beside the strongest change of a short series a weaker one is not seen.
+    """
+    kept = np.ones(len(values), dtype=bool)
+    run = None
+    for _ in range(LOOKS):
+        x, inside = values[kept], in_baseline[kept]
+        changes = segments.changes_of(x, segments.look(x[None, :]), 0)
+        runs = _departed_runs(changes, x, inside, normal, spread)
+        beyond = [r for r in runs if not inside[r[1][0].start : r[1][1] + 1].all()] if not inside.all() else runs
+        run = max(beyond, key=lambda r: r[0])[1] if beyond else None
+        if run is None:
+            run = _lone(changes, inside)
+        if run is not None or not runs:
+            break
+        _, (change, end, _) = max(runs, key=lambda r: r[0])
+        again = kept.copy()
+        again[np.flatnonzero(kept)[change.start : end + 1]] = False
+        if again.sum() < LEAST_BUCKETS or (again & in_baseline).sum() < LEAST_BASELINE:
+            break
+        kept = again
+    return run, kept
+
+
+def _departed_runs(
     changes: list[segments.Change], values: np.ndarray, in_baseline: np.ndarray, normal: float, spread: float
-) -> tuple[segments.Change, int, bool] | None:
-    """The departed run with the most evidence: (the change it begins with, its last point, had it begun before)."""
+) -> list[tuple[float, _Run]]:
+    """Every departed run with its evidence."""
     lasting = [c for c in changes if c.kind in ("step", "ramp")]
     bounds = [0, *[c.start for c in lasting], len(values)]
     runs: list[tuple[float, segments.Change | None, int]] = []
@@ -186,12 +224,15 @@ def _strongest_run(
             weight = sum(abs(float(np.sum(values[a:b] - normal))) / np.sqrt(b - a) for _, a, b in open_run)
             runs.append((weight, open_run[0][0], open_run[-1][2] - 1))
             open_run = []
-    if runs:
-        _, change, end = max(runs, key=lambda r: r[0])
-        if change is None:
-            change = segments.Change(0, 0, 0, end, "step", "up", float("nan"), float("nan"))
-            return change, end, True
-        return change, end, False
+    unseen = float("nan")
+    return [
+        (weight, (change or segments.Change(0, 0, 0, end, "step", "up", unseen, unseen), end, change is None))
+        for weight, change, end in runs
+    ]
+
+
+def _lone(changes: list[segments.Change], in_baseline: np.ndarray) -> _Run | None:
+    """The surest spike, dip or change of spread after the baseline."""
     rest = [c for c in changes if c.kind not in ("step", "ramp") and not in_baseline[c.start]]
     if rest:
         strongest = min(rest, key=lambda c: c.p)
