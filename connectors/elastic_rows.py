@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from connectors.asking import Asking, Stream
 from connectors.elastic_page import Damaged, Page, PageReader
-from connectors.elastic_server import AGAIN_S, KEPT_ALIVE, PointGone, Server, TooLarge
+from connectors.elastic_server import AGAIN_S, KEPT_ALIVE, PointGone, Server, TooLarge, TooManyBuckets
 from connectors.errors import OverBudget, SourceUnavailable
 from connectors.http import Http
 from connectors.window import Window
@@ -81,6 +81,7 @@ class Rows:
         self._opened = 0
         self._opening = threading.Lock()
         self._page_rows = FIRST_PAGE
+        self._room = MOST_ROWS
         self._packed = False
 
     def batches(self, stream: Stream) -> Iterator[pa.RecordBatch]:
@@ -143,10 +144,19 @@ class Rows:
         if total <= FIRST_PAGE:
             return total, [Stretch(None, None, total)]
         low, high = (int(found["aggregations"][name]["value"]) for name in ("min", "max"))
-        step = max(1, (high + 1 - low) // min(BINS, max(100, 20 * total // MOST_ROWS)))
+        for bins in (BINS, BINS // 20):
+            try:
+                return total, self._bins(low, high, min(bins, max(100, 20 * total // MOST_ROWS)))
+            except (TooManyBuckets, TooLarge):
+                continue
+        return total, [Stretch(None, None, total)]
+
+    def _bins(self, low: int, high: int, most: int) -> list[Stretch]:
+        """The time from the first row to the last in equal parts, with how many rows are in each that has any."""
+        step = max(1, (high + 1 - low) // most)
         bins = {"field": self._field, "fixed_interval": f"{step}ms", "offset": f"{low % step}ms", "min_doc_count": 1}
         found = self._counted({"track_total_hits": False, "aggs": {"bins": {"date_histogram": bins}}})
-        return total, [
+        return [
             Stretch(bucket["key"], bucket["key"] + step, bucket["doc_count"])
             for bucket in found["aggregations"]["bins"]["buckets"]
         ]
@@ -207,13 +217,13 @@ class Rows:
             size = self._page_rows
             if not stretch.after and stretch.rows <= size:
                 size = stretch.rows + 1  # one more would be too many, so one page is enough
-            size = min(MOST_ROWS, max(LEAST_ROWS, stretch.least, size))
+            size = min(MOST_ROWS, max(LEAST_ROWS, stretch.least, min(size, self._room)))
             try:
                 return self._asked(stretch, point, size), size, point
             except TooLarge:
                 if size <= max(LEAST_ROWS, stretch.least):
                     raise
-                self._page_rows = max(LEAST_ROWS, size // 4)
+                self._room = self._page_rows = max(LEAST_ROWS, size // 4)  # for good: its memory is others' too
             except PointGone:
                 if point is None or not self._again(point):
                     raise
@@ -267,7 +277,7 @@ class Rows:
         """Pages of about `PAGE_BYTES`; packed on a link that takes longer than the server."""
         if page.rows:
             fits = int(PAGE_BYTES / (page.bytes / page.rows))
-            self._page_rows = max(LEAST_ROWS, min(MOST_ROWS - 1, fits, 8 * self._page_rows))
+            self._page_rows = max(LEAST_ROWS, min(MOST_ROWS - 1, self._room, fits, 8 * self._page_rows))
         if page.bytes > 100_000 and took_s > 0.5 and took_s > 4 * page.took_ms / 1000:
             self._packed = True
 

@@ -15,7 +15,7 @@ from connectors.asking import Asking
 from connectors.elastic_logs import ElasticLogs
 from connectors.elastic_server import Server
 from connectors.http import Http
-from connectors.testing import ConnectorContract, contract_documents
+from connectors.testing import HOUR, ConnectorContract, contract_documents
 from tests.servers.nodes import load
 
 NAMES = {"time": "@timestamp", "level": "log.level", "service": "service.name", "host": "host.name"}
@@ -89,3 +89,25 @@ def interrupted(url, product):
     while tasks() and time.monotonic() < began + 10:
         pass
     return time.monotonic() - began
+
+
+def read_while_points_vanish(url, product):
+    """Reads the contract's rows while every point in time is closed behind the reader's back; how many it opened.
+
+    As when they expire, or are lost with their node: no row is lost or comes twice.
+    """
+    load(url, "vanishing", MAPPINGS, list(documents_of(contract_documents())))
+    source = ElasticLogs("logs", Http(url), "vanishing", product=product)
+    points, open_point = [], source.server.open_point
+    source.server.open_point = lambda: points.append(open_point()) or points[-1]
+    ids, times = [], []
+    stream = source.rows(HOUR)
+    for number, batch in enumerate(stream):
+        ids += batch.column("id").to_pylist()
+        times += batch.column("time").to_pylist()
+        if number % 8 == 0:
+            source.server.close_point(points[-1])
+    assert len(ids) == len(set(ids)) == 659
+    assert times == sorted(times)
+    assert stream.fetch.partial is None
+    return len(points)

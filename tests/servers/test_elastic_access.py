@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import subprocess
 import sys
 import time
@@ -10,15 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 import tomli_w
 
 from connectors.base import Selection
 from connectors.catalog import read_catalog
-from connectors.credentials import Credential, credential_for, origin_of
-from connectors.elastic_logs import ElasticLogs
+from connectors.credentials import credential_for
 from connectors.errors import AccessDenied, BadInput, ConnectorError, NotFound, SourceUnavailable
 from connectors.http import Http
 from connectors.testing import HOUR, contract_documents
@@ -27,50 +24,17 @@ from kit.case import open_case
 from kit.check import check_sources
 from kit.new import new_case
 from tests.servers.load_incident import fill
-from tests.servers.nodes import PASSWORD, Node, secured_elasticsearch
+from tests.servers.nodes import PASSWORD, secured_elasticsearch
+from tests.servers.secured import LEAST, Secured
 
 pytestmark = pytest.mark.server
-
-LEAST = {"cluster": [], "indices": [{"names": ["shop-*"], "privileges": ["read", "view_index_metadata"]}]}
-"""All that the connector needs of a key; `read` alone is tried as well."""
-
-
-class Secured:
-    """The secured node with its superuser: makes keys and indices."""
-
-    def __init__(self, node: Node) -> None:
-        self.url, self.authority = node.url, str(node.authority)
-        trust = ssl.create_default_context(cafile=self.authority)
-        self.client = httpx.Client(
-            base_url=node.url, verify=trust, auth=("elastic", PASSWORD), timeout=60, trust_env=False
-        )
-        self.keys: list[str] = []
-
-    def key(self, roles: Any, **more: Any) -> str:
-        """A key of these rights, as it is sent."""
-        answer = self.client.post("/_security/api_key", json={"name": "k", "role_descriptors": {"r": roles}, **more})
-        answer.raise_for_status()
-        self.keys.append(answer.json()["encoded"])
-        return self.keys[-1]
-
-    def http(self, key: str | None, *, url: str | None = None, authority: str | None = "") -> Http:
-        """A client with this key, that trusts the node's certificate unless told otherwise."""
-        credential = Credential(origin_of(url or self.url), api_key=key) if key else None
-        trusted = self.authority if authority == "" else authority
-        return Http(url or self.url, credential=credential, authority=trusted, deadline_s=20.0)
-
-    def logs(self, key: str | None, index: str = "shop-logs", **more: Any) -> ElasticLogs:
-        return ElasticLogs("es", self.http(key, **more), index)
 
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Secured]:
     with secured_elasticsearch() as node:
         made = Secured(node)
-        admin = Http(
-            node.url, credential=Credential(origin_of(node.url), user="elastic", password=PASSWORD),
-            authority=str(node.authority),
-        )  # fmt: skip
+        admin = made.admin()
         fill(admin, "shop-logs", contract_documents())
         fill(admin, "shop-empty", contract_documents().slice(0, 0))
         timeless = {"mappings": {"properties": {"message": {"type": "text"}}}}

@@ -103,11 +103,45 @@ PREPPER = [
         "span": {"attributes": {"db@system@name": "postgresql"}},
     },
 ]
+JAEGER = [
+    {
+        "traceID": "t1",
+        "spanID": "a",
+        "operationName": "GET /pay",
+        "references": [],
+        "startTime": 1772330401000250,
+        "startTimeMillis": 1772330401000,
+        "duration": 2000,
+        "tags": [
+            {"key": "span.kind", "type": "string", "value": "server"},
+            {"key": "http.response.status_code", "type": "int64", "value": "503"},
+            {"key": "error", "type": "bool", "value": "true"},
+        ],
+        "process": {"serviceName": "front", "tags": []},
+    },
+    {
+        "traceID": "t1",
+        "spanID": "b",
+        "operationName": "SELECT",
+        "references": [{"refType": "CHILD_OF", "traceID": "t1", "spanID": "a"}],
+        "startTime": 1772330401001000,
+        "startTimeMillis": 1772330401001,
+        "duration": 900,
+        "tags": [
+            {"key": "span.kind", "type": "string", "value": "client"},
+            {"key": "db.system.name", "type": "string", "value": "postgresql"},
+        ],
+        "process": {"serviceName": "front", "tags": []},
+    },
+]
+DATED = {"prepper": "startTime", "jaeger": "startTimeMillis"}
 
 
-@pytest.mark.parametrize(("index", "documents"), [("apm", APM), ("otel", OTEL), ("prepper", PREPPER)])
+@pytest.mark.parametrize(
+    ("index", "documents"), [("apm", APM), ("otel", OTEL), ("prepper", PREPPER), ("jaeger", JAEGER)]
+)
 def test_spans_of_the_usual_writers_are_the_same_spans(url, tmp_path, index, documents):
-    mappings = {"properties": {"startTime" if index == "prepper" else "@timestamp": {"type": "date"}}}
+    mappings = {"properties": {DATED.get(index, "@timestamp"): {"type": "date"}}}
     load(url, f"spans-{index}", mappings, [(str(at), document) for at, document in enumerate(documents)])
     source = opened(url, f"spans-{index}", "spans", tmp_path)
     answer = source.traces(HOUR, order="failing")
@@ -115,10 +149,10 @@ def test_spans_of_the_usual_writers_are_the_same_spans(url, tmp_path, index, doc
     outer, inner = answer.table.to_pylist()
     assert (outer["name"], outer["service"], outer["kind"], outer["status"]) == ("GET /pay", "front", "server", "error")
     assert (outer["duration_s"], outer["error_type"], outer["parent_id"]) == (0.002, "503", None)
-    assert (inner["parent_id"], inner["kind"], inner["peer"]) == ("a", "client", "postgresql")
+    assert (inner["parent_id"], inner["kind"], inner["peer"]) == (outer["span_id"], "client", "postgresql")
     (edge,) = source.edges(HOUR).table.to_pylist()
     assert (edge["caller"], edge["callee"], edge["calls"]) == ("front", "postgresql", 1.0)
-    assert outer["start"].microsecond == (250 if index == "apm" else 0)
+    assert outer["start"].microsecond == (250 if index in ("apm", "jaeger") else 0)
 
 
 def test_numbers_of_metric_documents_are_signals(url, tmp_path):

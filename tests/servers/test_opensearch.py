@@ -11,7 +11,7 @@ from connectors.http import Http
 from connectors.opensearch import Settings, open_source
 from connectors.settings import Place
 from connectors.testing import HOUR, contract_documents
-from tests.servers.elastic_checks import MAPPINGS, IndexContract, documents_of, interrupted
+from tests.servers.elastic_checks import MAPPINGS, IndexContract, documents_of, interrupted, read_while_points_vanish
 from tests.servers.nodes import load, opensearch
 
 pytestmark = pytest.mark.server
@@ -80,6 +80,12 @@ def test_the_point_in_time_is_closed(loaded):
     assert len(httpx.get(points, trust_env=False).json().get("pits", [])) == 1
     stream.close()
     assert httpx.get(points, trust_env=False).json().get("pits", []) == []
+
+
+def test_rows_go_on_where_points_in_time_are_gone(url, monkeypatch):
+    monkeypatch.setattr("connectors.elastic_rows.FIRST_PAGE", 10)
+    monkeypatch.setattr("connectors.elastic_rows.PAGE_BYTES", 4_000)
+    assert read_while_points_vanish(url, "OpenSearch") > 2
 
 
 def test_an_interrupted_question_ends_on_the_server(loaded):
