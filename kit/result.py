@@ -32,9 +32,9 @@ class Result:
         lines = [self.headline, *(f"  · {reason}" for reason in self.because)]
         return "\n".join(lines)
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What a terminal, and a reader of a notebook's plain text, is shown: the sentences, not the fields."""
-        printer.text(visible(self))
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The sentences for a terminal, never the fields; the same with a table as HTML."""
+        return {"text/plain": visible(self), "text/html": self._repr_html_()}
 
     def _repr_html_(self) -> str:
         reasons = "".join(f"<li>{escaped(reason)}</li>" for reason in self.because)

@@ -1,4 +1,4 @@
-"""Where the planted secrets go, and how a reader would look for them: corners of a notebook, decoded files, disguises."""
+"""Where planted secrets go, and how a reader would look for them: corners of a notebook, decoded files, disguises."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import pandas as pd
+
 import kit
 
 
@@ -31,7 +33,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 
 def test_a_terminal_is_shown_sentences_not_fields():
-    from IPython.lib.pretty import pretty
+    from IPython.core.formatters import DisplayFormatter
 
     from kit.result import Result
 
@@ -44,4 +46,8 @@ def test_a_terminal_is_shown_sentences_not_fields():
         def headline(self) -> str:
             return "Payments \x1b[31mfail."
 
-    assert pretty(Answer(("239 of 480 failed",))) == "Payments ␛[31mfail.\n  · 239 of 480 failed"
+        def to_frame(self) -> pd.DataFrame:
+            return pd.DataFrame({"failed": [239]})
+
+    shown, _ = DisplayFormatter().format(Answer(("239 of 480 failed",)))
+    assert shown["text/plain"] == "Payments ␛[31mfail.\n  · 239 of 480 failed"
