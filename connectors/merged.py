@@ -50,7 +50,7 @@ class MergedLogs:
         """The sum of the sources' counts, cut to the `top` groups again."""
         answers = self._each(lambda s: s.count(window, every=every, by=by, where=where, top=top))
         keys = [*(["time"] if every else []), *by]
-        table = _summed([a.table for a in answers], keys, top=top if by else None, by=list(by))
+        table = summed([a.table for a in answers], keys, top=top if by else None, by=list(by))
         return self._answer("count", answers, table, window, every=every, by=tuple(by), where=where, top=top)
 
     def measure(
@@ -77,7 +77,7 @@ class MergedLogs:
         """The sum of the sources' comparisons, totals included."""
         answers = self._each(lambda s: s.compare(fields, bad=bad, good=good, top=top))
         tables = [a.table for a in answers]
-        table = _summed(tables, ["field", "value"], values=("bad", "good"))
+        table = summed(tables, ["field", "value"], values=("bad", "good"))
         for total in ("bad_total", "good_total"):
             whole = sum(_first(t.column(total)) for t in tables if t.num_rows)
             table = table.append_column(total, pa.array([whole] * table.num_rows, pa.float64()))
@@ -145,7 +145,7 @@ class MergedLogs:
         return Answer(table=table, fetch=fetch, arguments=canonical({"window": window, **arguments}))
 
 
-def _summed(
+def summed(
     tables: Sequence[pa.Table],
     keys: Sequence[str],
     *,

@@ -1,64 +1,55 @@
 """Looking into logs when nobody knows yet what to ask: each look is one question, asked where the data lives.
 
 A view is a window and a query line over some sources. It never changes: narrowing gives a new one, and each carries the
-line of Python that makes it again.
+line of Python that makes it again. A folder of any size is looked at through a sample, marked as one; `exactly()` gives
+the view that counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextvars
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from connectors.base import Answer, Selection, answered
-from connectors.errors import BadInput, ConnectorError
+from connectors.base import Answer, answered
+from connectors.errors import BadInput, ConnectorError, NotExpressible
 from connectors.merged import MergedLogs
-from connectors.where import all_of, quote_field, quote_value
+from connectors.where import quote_field, quote_value
 from connectors.window import Window, iso, step_seconds, utc
 from kit.errors import BadCase
+from kit.exploring import kinds
+from kit.exploring.look import Look
 from kit.exploring.places import open_logs, span_of
 from kit.exploring.query_line import QueryLine, read_query
+from kit.progress import long_question
 from kit.result import OPEN_ROWS, Result
 
-SAMPLE = 20_000
-"""Lines drawn for templates and for what sets lines apart, where there are more."""
+SAMPLE, DRAWN = 200_000, 20_000
+"""Lines looked at for templates and differences where there are more: of files, and drawn by a server."""
 MOST_LINES = 200_000
+SEARCHED = 400_000
+"""A pattern is looked for in so many lines at most, until all are asked for exactly."""
 BINS = 120
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+FACET_FIELDS, FACETS_AT_A_TIME = 8, 2
 _IDS = ("trace_id", "span_id", "request_id", "http.request.id", "correlation_id")
 _NOT_FACETS = frozenset({"time", "message", "id", "seq", "weight", "trace_id", "span_id", "attributes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Look(Result):
-    """One look: what it shows (`table`), what it is, what it lacks (`because`), and the line that asks it again."""
-
-    title: str
-    table: pd.DataFrame
-    code: str
-    because: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-
-    @property
-    def headline(self) -> str:
-        """What is seen."""
-        return self.title
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table itself."""
-        return self.table
-
-
-def explore(place: str | Path, *, tz: str | None = None) -> LogView:
-    """What do these logs say? Opens a file, a folder of files or a case, with no configuration.
+def explore(place: str | Path, *, tz: str | Mapping[str, str] | None = None) -> LogView:
+    """What do these logs say? Opens a file, a folder, an archive, a case or an address, with no configuration.
 
     Gives a view over everything that is there; narrow it with `.find("pool -health status>=500")` and
-    `.between(start, end)`. `tz` is the zone of times that are written without one. Raises `BadCase` where no log is
-    found, or no line has a time.
+    `.between(start, end)`. `tz` is the zone of times that are written without one, or one per pattern of file names
+    (`{"db/*": "Europe/Berlin"}`). Nothing is read whole and nothing copied to disk, however large the folder is; what
+    a sample shows is marked so. Raises `BadCase` where no log is found, or no line has a time.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -93,7 +84,9 @@ class LogView(Result):
     line: str = ""
     hidden: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    code_tz: str | None = None
+    code_tz: str | Mapping[str, str] | None = None
+    exact: bool = False
+    picked: tuple[str, ...] = ()
     because: tuple[str, ...] = field(default=())
     _known: dict[Any, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
@@ -134,23 +127,38 @@ class LogView(Result):
         return replace(self, window=Window(utc(start), utc(end)))
 
     def only(self, *sources: str) -> LogView:
-        """The lines of these sources. Raises `BadInput` that names the sources there are."""
+        """The lines of these sources, or of these files of a folder. Raises `BadInput` that names those there are."""
+        if len(self.sources) == 1 and hasattr(self.sources[0], "only"):
+            return replace(self, sources=(self.sources[0].only(*sources),), picked=sources, _known={})
         known = {s.name: s for s in self.sources}
         for name in sources:
             if name not in known:
                 raise BadInput(f"There is no source {name!r} here: there are {', '.join(known)}.")
-        return replace(self, sources=tuple(known[name] for name in sources))
+        return replace(self, sources=tuple(known[name] for name in sources), picked=sources, _known={})
 
     def hide(self, template: str) -> LogView:
         """Without the lines of this template: they are left out of `lines` and `templates` and counted as hidden."""
         return replace(self, hidden=(*self.hidden, template))
 
+    def exactly(self) -> LogView:
+        """The same view with every look over all lines, not a sample; long ones say how far they are.
+
+        Interrupting one loses nothing. Where a window has more lines than are held at a time (5,000,000 of files),
+        volume and values are counted in a stream, and the rest raises `OverBudget`.
+        """
+        return replace(self, exact=True)
+
+    @property
+    def everything_at_hand(self) -> bool:
+        """Are this window's looks exact already, without `exactly`?"""
+        return self.exact or all(s.glance.exact(self.window) for s in self.sources if hasattr(s, "glance"))
+
     # --- looks -------------------------------------------------------------------------------------------------------
 
     def volume(self, *, by: str | None = None, every: str | None = None) -> Look:
         """How many lines over time? Columns time (start of the bin), n, and `by` where given."""
-        query, step = self._query, every or self.every
-        answer = self._source.count(self.window, every=step, by=(by,) if by else (), where=query.where)
+        step = every or self.every
+        answer = self._count(self.window, every=step, by=(by,) if by else ())
         table = answer.to_frame()
         total = float(table["n"].sum())
         there = table[table["n"] > 0]
@@ -160,7 +168,8 @@ class LogView(Result):
             seen = Window(there["time"].min().to_pydatetime(), there["time"].max().to_pydatetime() + width)
             inside = seen if total != 1 else Window(seen.start, seen.start + timedelta(microseconds=1))
             when = f", {_span(inside)}"
-        said = f"{total:,.0f} line{'s' if total != 1 else ''} fit{'s' if total == 1 else ''}{when}."
+        about = "About " if answer.fetch.sampled else ""
+        said = f"{about}{total:,.0f} line{'s' if total != 1 else ''} fit{'s' if total == 1 else ''}{when}."
         return self._look(said, table, f".volume({_arguments(by=by, every=every)})", answer)
 
     def facets(self, *fields: str, top: int = 10) -> Look:
@@ -168,20 +177,22 @@ class LogView(Result):
 
         Columns field, value, n, share (of the lines that fit); counts are of the whole window, never of a page.
         """
-        query = self._query
-        known = self.fields()
-        chosen = list(fields) or _facets_of(known)
+        chosen = list(fields) or _facets_of(self._remembered())
         for name in fields:
-            if name not in set(known["name"]):
+            if name not in set(self._remembered()["name"]) and name not in set(self.fields()["name"]):
                 raise BadInput(
-                    f"These lines have no field {name!r}: they have {', '.join(sorted(known['name'])[:20])}."
+                    f"These lines have no field {name!r}: they have {', '.join(sorted(self.fields()['name'])[:20])}."
                 )
-        parts, answers = [], []
-        for name in chosen:
-            answer = self._source.count(self.window, by=(name,), where=query.where, top=top)
+        with long_question("counting values"), ThreadPoolExecutor(FACETS_AT_A_TIME) as pool:
+            asked = [
+                pool.submit(contextvars.copy_context().run, self._count, self.window, by=(name,), top=top)
+                for name in chosen
+            ]
+            answers = [one.result() for one in asked]
+        parts = []
+        for name, answer in zip(chosen, answers, strict=True):
             part = answer.to_frame().rename(columns={name: "value"})
             parts.append(part.assign(field=name, share=part["n"] / max(part["n"].sum(), 1.0)))
-            answers.append(answer)
         columns = ["field", "value", "n", "share"]
         table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
         names = ", ".join(repr(f) for f in fields)
@@ -189,80 +200,122 @@ class LogView(Result):
 
     def fields(self) -> pd.DataFrame:
         """Which fields do the lines of this window have? Columns as in `LogSource.fields`; remembered."""
-        key = (tuple(s.name for s in self.sources), self.window)
-        if key not in self._known:
-            self._known[key] = self._source.fields(self.window).to_frame()
-        return self._known[key]
+        if self.window not in self._known:
+            native = {"native": self._query.native} if self._query.native else {}
+            self._known[self.window] = self._source.fields(self.window, **native).to_frame()
+        return self._known[self.window]
+
+    def _remembered(self) -> pd.DataFrame:
+        """The fields of the widest window that was asked for them: which there are does not change with each brush."""
+        if not self._known:
+            return self.fields()
+        return self._known[max(self._known, key=lambda window: window.seconds)]
+
+    def completions(self, text: str, *, caret: int | None = None) -> list[str]:
+        """How may this query line go on? Whole lines, with fields and their commonest values."""
+        from kit.exploring.complete import completions
+
+        return completions(text, self._remembered(), caret=caret)
 
     def lines(self, n: int = 100, *, newest: bool = False) -> Look:
         """The lines themselves, in order of time, at most `n` (the last ones with `newest`)."""
         query = self._query
-        wanted = n if not query.local and not self.hidden else MOST_LINES
         order = "-time" if newest else "time"
-        answer = answered(self._source.rows(self.window, where=query.where, order=order, limit=wanted))
-        table, notes = self._kept(answer.to_frame(), query)
-        if len(table) > n:
-            table = table.head(n)
-        if newest:
-            table = table.iloc[::-1]
-        if len(answer.table) >= wanted and query.local:
-            notes = (*notes, f"only the first {wanted:,} lines were searched for the pattern: narrow the window")
-        table = table.reset_index(drop=True)
+        local = query.local or self.hidden
+        with long_question("looking for lines"):
+            rows, answer, notes = self._searched(query, n, order) if local else self._first(query, n, order)
+        table = rows.to_pandas()
+        table = (table.iloc[::-1] if newest else table).reset_index(drop=True)
         title = (
             f"{len(table):,} line{'s' if len(table) != 1 else ''}{'' if len(table) < n else ' (there may be more)'}."
         )
         return self._look(title, table, f".lines({n}{', newest=True' if newest else ''})", answer, notes=notes)
 
-    def templates(self, *, before: Window | None = None, n: int = SAMPLE) -> Look:
+    def _first(self, query: QueryLine, n: int, order: str) -> tuple[pa.Table, Answer, tuple[str, ...]]:
+        answer = answered(self._source.rows(self.window, where=query.where, order=order, limit=n, **_native(query)))
+        return answer.table, answer, ()
+
+    def _searched(self, query: QueryLine, n: int, order: str) -> tuple[pa.Table, Answer, tuple[str, ...]]:
+        """The first `n` lines that hold the patterns and are not hidden, looked for in one batch after the other."""
+        most = None if self.exact and len(self.sources) == 1 else SEARCHED if len(self.sources) == 1 else MOST_LINES
+        rows = self._source.rows(self.window, where=query.where, order=order, limit=most, **_native(query))
+        if isinstance(rows, Answer):
+            batches: Any = [rows.table]
+        else:
+            batches = (pa.Table.from_batches([batch]) for batch in rows)
+        found: list[pa.Table] = []
+        seen = kept = left_out = 0
+        last: pa.Table | None = None
+        for table in batches:
+            last, seen = table, seen + table.num_rows
+            fits, hides = kinds.fitting(table, query), kinds.hidden_lines(table, self.hidden)
+            left_out += int((fits & hides).sum())
+            found.append(table.filter(pa.array(fits & ~hides)))
+            kept += found[-1].num_rows
+            if kept >= n:
+                break
+        fetch = rows.fetch
+        if not isinstance(rows, Answer):
+            rows.close()
+        whole = pa.concat_tables(found, promote_options="permissive").slice(0, n) if found else answered(rows).table
+        answer = Answer(whole, replace(fetch, rows=whole.num_rows), "{}")
+        notes = [f"{left_out:,} lines of {len(self.hidden)} hidden templates are left out"] if self.hidden else []
+        if most is not None and seen >= most and last is not None:
+            notes.append(f"only the first {seen:,} lines were searched: narrow the window, or ask exactly()")
+        return whole, answer, tuple(notes)
+
+    def templates(self, *, before: Window | None = None, n: int | None = None) -> Look:
         """Which kinds of line are there; with `before`, which are new, gone or changed since that window?
 
-        From a sample of `n` lines of each window where there are more; counts are then estimates with intervals.
+        From a sample of each window where there are more lines than `n` (200,000 of files, 20,000 that a server has to
+        draw); counts are then estimates.
         """
         query = self._query
-        if before is None:
-            return self._mined(query, n)
-        from kit.templates import compare_source_templates
+        with long_question("reading kinds of line"):
+            now = self._rows(self.window, query, n)
+            if before is None:
+                table = kinds.kinds_in(now.table)
+                return self._of_rows(f"{len(table)} kinds of line.", table, ".templates()", now)
+            from kit.templates import compare_templates
 
-        table = compare_source_templates(self._source, baseline=before, incident=self.window, where=query.where, n=n)
+            then = self._rows(before, query, n)
+            both = pa.concat_tables([now.table, then.table], promote_options="permissive")
+            table = compare_templates(both, baseline=before, incident=self.window)
         table = table[~table["template"].isin(self.hidden)].reset_index(drop=True)
-        kinds = table["class"].value_counts()
+        classes = table["class"].value_counts()
         said = (
-            ", ".join(f"{kinds[k]} {k}" for k in ("new", "gone", "changed") if k in kinds)
+            ", ".join(f"{classes[k]} {k}" for k in ("new", "gone", "changed") if k in classes)
             or "none new, gone or changed"
         )
-        code = f".templates(before=Window.of({iso(before.start)!r}, {iso(before.end)!r}))"
-        return self._look(f"Kinds of line: {said}.", table, code, notes=self._unasked(query))
+        code = f".templates(before=kit.Window.of({iso(before.start)!r}, {iso(before.end)!r}))"
+        return self._of_rows(f"Kinds of line: {said}.", table, code, now, then)
 
-    def _mined(self, query: QueryLine, n: int) -> Look:
-        from kit.templates import mine_templates
-
-        answer = self._source.sample(self.window, n, where=all_of(query.where, "message IS NOT NULL"))
-        rows, notes = self._kept(answer.to_frame(), query)
-        weight = rows["weight"].fillna(1.0) if "weight" in rows and len(rows) else pd.Series(1.0, index=rows.index)
-        mined = mine_templates(rows["message"].tolist())
-        ids = pd.Series(mined.ids, index=rows.index)
-        counts = weight.groupby(ids).sum()
-        names = mined.to_frame()["template"]
-        table = pd.DataFrame({"template": names, "n": [float(counts.get(i, 0.0)) for i in range(len(names))]})
-        table = table.sort_values("n", ascending=False, kind="stable").reset_index(drop=True)
-        table["share"] = table["n"] / max(table["n"].sum(), 1.0)
-        return self._look(f"{len(table)} kinds of line.", table, ".templates()", answer, notes=notes)
-
-    def different(self, *, from_: LogView | None = None) -> Look:
+    def different(self, *, from_: LogView | None = None, n: int | None = None) -> Look:
         """What sets these lines apart from the others of the same window (or from another view's)?
 
         Values and combinations of fields with the shares in both, chance corrected; see `kit.explain_difference`.
         """
-        from kit.difference import explain_source_difference
-
         query = self._query
         if from_ is None and query.where is None:
             raise BadInput("All lines of the window are chosen: nothing is left to compare with; narrow with find().")
-        bad = Selection(self.window, query.where)
-        good = Selection(self.window, f"NOT ({query.where})") if from_ is None else from_._selection
-        table = explain_source_difference(self._source, bad=bad, good=good)
-        first = f"{table.iloc[0]['predicate']} comes first" if len(table) else "nothing sets them apart beyond chance"
-        return self._look(f"Of what differs, {first}.", table, ".different()", notes=self._unasked(query))
+        code = f".different({f'from_={from_.code}' if from_ is not None else ''})"
+        others = replace(from_, exact=self.exact) if from_ is not None else self.ask("")
+        with long_question("comparing lines"):
+            if hasattr(self._source, "at_hand"):
+                bad, good = self._rows(self.window, query, n), others._rows(others.window, others._query, n)
+                if from_ is None:
+                    good = replace(good, table=kinds.without(good.table, query.where))
+                table = kinds.differences(bad, good, own=(query.where, others._query.where))
+                return self._of_rows(_first_of(table), table, code, bad, good)
+            from kit.difference import explain_source_difference
+
+            against = f"NOT ({query.where})" if from_ is None else others._query.where
+            table = explain_source_difference(
+                self._source,
+                bad=kinds.selection(self.window, query),
+                good=kinds.selection(others.window, replace(others._query, where=against)),
+            )
+        return self._look(_first_of(table), table, code, notes=self._unasked(query))
 
     def context(self, at: str | datetime, *, around_s: float = 5.0, source: str | None = None, n: int = 40) -> Look:
         """Which lines stand around this moment, whatever the query says? The nearest `n`, of all sources or of one."""
@@ -280,7 +333,7 @@ class LogView(Result):
 
     def follow(self, value: str, *, n: int = 1000) -> Look:
         """Which lines carry this trace, span or request id, in any source and at any time of the view's window?"""
-        names = set(self.fields()["name"])
+        names = set(self._remembered()["name"]) | (set(self.fields()["name"]) if self.everything_at_hand else set())
         ids = [name for name in _IDS if name in names]
         if not ids:
             raise BadInput(f"No source has an id to follow ({', '.join(_IDS)}): search the text with find({value!r}).")
@@ -307,51 +360,56 @@ class LogView(Result):
         """The line of Python that makes this view again."""
         tz = f", tz={self.code_tz!r}" if self.code_tz else ""
         said = f"kit.explore({self.place!r}{tz})"
+        if self.picked:
+            said += f".only({', '.join(map(repr, self.picked))})"
         said += f".between({iso(self.window.start)!r}, {iso(self.window.end)!r})"
         if self.line:
             said += f".find({self.line!r})"
         for template in self.hidden:
             said += f".hide({template!r})"
-        return said
+        return f"{said}.exactly()" if self.exact else said
 
     @property
     def _query(self) -> QueryLine:
-        return read_query(self.line)
+        query = read_query(self.line)
+        if query.native and (len(self.sources) > 1 or not _speaks(self.sources[0])):
+            raise NotExpressible(
+                f"{query.native[:40]!r} is in a server's own language, and these lines are not one server's that takes "
+                f"it: write words or field=value."
+            )
+        return query
 
     @property
     def _source(self) -> Any:
-        return self.sources[0] if len(self.sources) == 1 else MergedLogs("logs", self.sources)
+        own = [s if self.exact else getattr(s, "glance", s) for s in self.sources]
+        return own[0] if len(own) == 1 else MergedLogs("logs", own)
 
-    @property
-    def _selection(self) -> Selection:
-        return Selection(self.window, self._query.where)
+    def _count(self, window: Window, *, every: str | None = None, by: Sequence[str] = (), top: int = 50) -> Answer:
+        with long_question("counting lines"):
+            query = self._query
+            return self._source.count(window, every=every, by=tuple(by), where=query.where, top=top, **_native(query))
+
+    def _rows(self, window: Window, query: QueryLine, n: int | None) -> kinds.Rows:
+        names = [f for f in kinds.TEMPLATE_FIELDS if f in set(self._remembered()["name"]) or f in ("message", "id")]
+        wanted = n or (SAMPLE if hasattr(self._source, "at_hand") else DRAWN)
+        return kinds.rows_of(self._source, window, query, n=wanted, hidden=self.hidden, names=tuple(names))
+
+    def _of_rows(self, title: str, table: pd.DataFrame, call: str, *rows: kinds.Rows) -> Look:
+        said = [f"sampled: {r.sampled}" for r in rows if r.sampled] + [
+            f"in part: {r.partial}" for r in rows if r.partial
+        ]
+        left_out = sum(r.left_out for r in rows)
+        if self.hidden:
+            said.append(f"{left_out:,} lines of {len(self.hidden)} hidden templates are left out")
+        answers = tuple(a for r in rows for a in r.answers)
+        sampled = any(r.sampled for r in rows)
+        return Look(title, table, self.code + call, tuple(dict.fromkeys(said)), answers, sampled)
 
     @property
     def every(self) -> str:
         """The step of the volume: a round one that gives about 120 bars."""
         wanted = self.window.seconds / BINS
         return f"{next((s for s in STEPS_S if s >= wanted), STEPS_S[-1])}s"
-
-    def _kept(self, rows: pd.DataFrame, query: QueryLine) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """The rows that fit the patterns and are not hidden, and how many were left out."""
-        if not len(rows):
-            return rows, ()
-        text = rows["message"].fillna("").astype(str)
-        keep = pd.Series(True, index=rows.index)
-        for pattern in query.patterns:
-            keep &= text.str.contains(pattern, regex=True)
-        for pattern in query.not_patterns:
-            keep &= ~text.str.contains(pattern, regex=True)
-        notes = []
-        if self.hidden:
-            from kit.templates import mine_templates
-
-            mined = mine_templates(text.tolist())
-            names = mined.to_frame()["template"]
-            hide = pd.Series(mined.ids, index=rows.index).map(names).isin(self.hidden)
-            notes.append(f"{int((hide & keep).sum()):,} lines of {len(self.hidden)} hidden templates are left out")
-            keep &= ~hide
-        return rows[keep], tuple(notes)
 
     def _unasked(self, query: QueryLine) -> tuple[str, ...]:
         return ("the /pattern/ is not part of this: only lines that came are searched for it",) if query.local else ()
@@ -363,10 +421,27 @@ class LogView(Result):
             said += [f"in part: {answer.fetch.partial}"] if answer.fetch.partial else []
         if call.startswith((".volume", ".facets")):
             said += self._unasked(self._query)
-        return Look(title, table, self.code + call, tuple(dict.fromkeys(said)), tuple(a.evidence for a in answers))
+        sampled = any(a.fetch.sampled for a in answers)
+        return Look(title, table, self.code + call, tuple(dict.fromkeys(said)), answers, sampled)
 
 
-def _facets_of(known: pd.DataFrame, *, most: int = 8) -> list[str]:
+def _native(query: QueryLine) -> dict[str, str]:
+    return {"native": query.native} if query.native else {}
+
+
+def _speaks(source: Any) -> bool:
+    """Does this source take a filter in its own language?"""
+    import inspect
+
+    return "native" in inspect.signature(source.count).parameters
+
+
+def _first_of(table: pd.DataFrame) -> str:
+    first = f"{table.iloc[0]['predicate']} comes first" if len(table) else "nothing sets them apart beyond chance"
+    return f"Of what differs, {first}."
+
+
+def _facets_of(known: pd.DataFrame, *, most: int = FACET_FIELDS) -> list[str]:
     """The fields worth a facet: few values, on most lines; the level and the service first."""
     distinct = pd.to_numeric(known["distinct"], errors="coerce").fillna(0)
     few = known[~known["name"].isin(_NOT_FACETS) & (distinct > 1) & (distinct <= 200)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,6 +28,37 @@ def walk_progress(title: str) -> Iterator[Progress]:
     with bar:
         task = bar.add_task(title, total=None)
         yield lambda step: bar.update(task, description=step.notebook, completed=step.done, total=step.total)
+
+
+PATIENCE_S = 2.0
+
+
+@contextmanager
+def long_question(title: str) -> Iterator[None]:
+    """Inside, a question that takes more than two seconds says on stderr how far it is, in one line that is renewed.
+
+    Does nothing where somebody watches it already, as a widget does.
+    """
+    from connectors.progress import is_watched, watched
+
+    if is_watched():
+        yield
+        return
+    began, said = time.monotonic(), [0.0]
+
+    def tell(share: float) -> bool:
+        now = time.monotonic()
+        if now - began > PATIENCE_S and now - said[0] > 0.5:
+            said[0] = now
+            print(f"\r{title}: {share:.0%}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        return True
+
+    try:
+        with watched(tell):
+            yield
+    finally:
+        if said[0]:
+            print(f"\r{title}: done in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _lines() -> Progress:

@@ -80,9 +80,12 @@ def _parsed(data: bytes, expected: pa.Schema) -> pa.Table | None:
 
 
 def _sampled(data: bytes, lines: int = 300) -> pa.Schema | None:
-    """Which keys are text in the first lines? None when those lines already disagree."""
+    """Which keys are text in the first lines, and in some from there to the end? None when those lines disagree."""
     seen: dict[str, Any] = {}
-    for line in data[: 1 << 20].split(b"\n", lines)[:lines]:
+    looked_at = data[: 1 << 20].split(b"\n", lines)[:lines]
+    for at in range(len(data) // 16, len(data) if len(data) > 1 << 20 else 0, len(data) // 16):
+        looked_at += data[at : at + (64 << 10)].split(b"\n", 21)[1:21]
+    for line in looked_at:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,17 @@ from connectors.base import answered
 from connectors.errors import ConnectorError
 from connectors.window import Window
 from kit.errors import BadCase
-from kit.looking import files_below, is_address
+from kit.looking import is_address
 
 _EVERYTHING = Window.of("1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z")
 
 
-def open_logs(place: str | Path, *, tz: str | None = None) -> tuple[list[Any], tuple[str, ...]]:
+def open_logs(place: str | Path, *, tz: str | Mapping[str, str] | None = None) -> tuple[list[Any], tuple[str, ...]]:
     """The log sources that are there, and what was left out and why, a sentence each.
 
-    A case's folder gives its own log sources, recorded answers included. Of other folders every file whose format is
-    known and whose rows are lines is one source, named after its path (which is where pod, container and host stand);
-    rotated copies of one file are one source. `tz` is the zone of times written without one. Nothing is copied and
-    nothing is read yet. Raises `BadCase` where there is no log at all.
+    A case's folder gives its own log sources, recorded answers included. Any other folder, file or archive is one
+    source over all texts in it whose lines have a time (`connectors.folder`). `tz` is the zone of times written
+    without one, or one per pattern of names. Nothing is copied. Raises `BadCase` where there is no log at all.
     """
     if is_address(str(place)):
         return _at_address(str(place))
@@ -30,7 +29,13 @@ def open_logs(place: str | Path, *, tz: str | None = None) -> tuple[list[Any], t
         raise BadCase(f"There is no {place}: give a log file, a folder of logs, a case, or an http address.")
     if (folder / "sources.toml").is_file():
         return _of_case(folder)
-    return _of_files(folder, tz)
+    from connectors.folder.opening import open_folder
+
+    try:
+        logs, left_out = open_folder(folder, tz=tz)
+    except ConnectorError as error:
+        raise BadCase(str(error)) from None
+    return [logs], (*left_out, *logs.remarks)
 
 
 def _at_address(address: str) -> tuple[list[Any], tuple[str, ...]]:
@@ -62,55 +67,12 @@ def _of_case(folder: Path) -> tuple[list[Any], tuple[str, ...]]:
     return list(sources), ()
 
 
-def _of_files(place: Path, tz: str | None) -> tuple[list[Any], tuple[str, ...]]:
-    from connectors.files import open_files
-    from connectors.files.formats import reader, sniff
-    from connectors.files.options import FilesSpec, Options
-
-    root = place if place.is_dir() else place.parent
-    groups: dict[tuple[str, str], list[Path]] = {}
-    left_out: list[str] = []
-    for path in files_below([place]):
-        try:
-            name = sniff(path)
-        except ConnectorError as error:
-            left_out.append(str(error))
-            continue
-        if "LOGS" not in reader(name).TABLES:
-            left_out.append(f"{path.relative_to(root)} holds {reader(name).TABLES[0].lower()}, not lines.")
-            continue
-        groups.setdefault((_without_rotation(path.relative_to(root)), name), []).append(path)
-    if not groups:
-        said = " ".join(left_out[:3]) or "it has no file."
-        raise BadCase(f"{place} holds no log that can be read: {said}")
-    sources = []
-    for (stem, format_), paths in sorted(groups.items()):
-        many = len(paths) > 1
-        pattern = f"{_escaped(stem)}*" if many else _escaped(str(paths[0].relative_to(root)))
-        service = re.split(r"[/.]", stem)[-2 if stem.endswith(".log") else -1] or stem
-        spec = FilesSpec(root, pattern, "LOGS", format_, Options(tz=tz, service=service))
-        sources.append(open_files(stem, spec))
-    return sources, tuple(left_out)
-
-
-def _without_rotation(path: Path) -> str:
-    """`app.log` of `app.log`, `app.log.1`, `app.log.2.gz`, `app.log-20260301.zst`.
-
-    >>> _without_rotation(Path("web/app.log.2.gz"))
-    'web/app.log'
-    """
-    text = re.sub(r"\.(?:gz|zst|bz2|xz|lz4)$", "", str(path))
-    return re.sub(r"(?:\.\d{1,4}|[-.]\d{8}(?:[-T]?\d{2,6})?)$", "", text)
-
-
-def _escaped(pattern: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", pattern)
-
-
 def span_of(source: Any) -> Window:
     """From when to when does this source speak? Raises `BadCase` where it has no line with a time."""
     from datetime import timedelta
 
+    if isinstance(own := getattr(source, "window", None), Window):
+        return own
     ends = []
     for order in ("time", "-time"):
         table = answered(source.rows(_EVERYTHING, order=order, limit=1)).table

@@ -19,6 +19,8 @@ _TOKEN = re.compile(
 )
 _GRAMMAR = re.compile(r"\b(?:AND|OR|NOT|IN|IS|BETWEEN)\b|has\(|\(")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?$")
+NATIVE = ("lucene:",)
+"""How a filter in the server's own language begins."""
 _FEW_WORDS = re.compile(r"\w")
 
 
@@ -28,12 +30,14 @@ class QueryLine:
 
     `where` is the portable filter (None: everything); `patterns` are regular expressions that the message must hold,
     `not_patterns` those that it must not. No backend is asked a pattern: counts do not know of them, and views say so.
+    `native` is a filter in the server's own language.
     """
 
     text: str
     where: str | None
     patterns: tuple[str, ...] = ()
     not_patterns: tuple[str, ...] = ()
+    native: str | None = None
 
     @property
     def local(self) -> bool:
@@ -46,8 +50,8 @@ def read_query(text: str, *, message: str = "message") -> QueryLine:
 
     `timeout` and `"pool is full"` are words of the message in any case, a phrase in order; `-word` must not be there;
     `/re/` is a regular expression on the message; `field=value`, `field:value`, `field>=500` compare; a line that uses
-    AND, OR, NOT, IN, BETWEEN, IS or brackets is the portable filter as it stands. Raises `BadInput` for what is
-    neither.
+    AND, OR, NOT, IN, BETWEEN, IS or brackets is the portable filter as it stands; one that begins with `lucene:` is in
+    the server's own language. Raises `BadInput` for what is none of these.
 
     >>> query = read_query('pool -health status>=500 /took [0-9]+ ms/')
     >>> query.where
@@ -59,6 +63,8 @@ def read_query(text: str, *, message: str = "message") -> QueryLine:
     """
     if not text.strip():
         return QueryLine(text, None)
+    if text.strip().startswith(NATIVE):
+        return QueryLine(text, None, native=text.strip())
     if _GRAMMAR.search(re.sub(r'"[^"]*"|\'[^\']*\'|/(?:\\/|[^/\n])+/(?=\s|$)', "", text)):
         parse(text)
         return QueryLine(text, text.strip())

@@ -38,7 +38,7 @@ def logs(folder):
 
 
 def test_a_folder_is_opened_by_looking(logs):
-    assert [s.name for s in logs.sources] == ["web/app.log", "worker.jsonl"]
+    assert logs.sources[0].files == ("web/app.log", "web/app.log.1", "worker.jsonl.gz")
     assert logs.window.start == pd.Timestamp("2026-03-01T02:00:00Z")
     assert any("picture.bin" in said for said in logs.left_out)
 
@@ -126,7 +126,9 @@ def test_a_case_is_explored_by_its_own_sources():
     from pathlib import Path
 
     sample = Path(__file__).parents[2] / "sample_incidents" / "quiet_day"
-    assert "checkout" in {s.name for s in kit.explore(sample).sources}
+    view = kit.explore(sample)
+    assert "checkout" in {s.name for s in view.sources}
+    assert set(view.only("checkout").lines(3).table["service"]) == {"checkout"}
 
 
 def test_the_command_prints_what_fits(folder):
