@@ -106,6 +106,10 @@ def _board(board: Any) -> Values:
     return values
 
 
+def _associations(found: Any) -> Values:
+    return {"episodes": [{"together": list(found.told)}]} if found.told else {}
+
+
 def _would_change(verdict: Any) -> str | None:
     """What would make us drop it: the failing of what told it from its rivals; None for those dropped already."""
     if verdict.state not in ("confirmed", "supported") or not verdict.discriminating:
@@ -140,6 +144,7 @@ STEPS: Mapping[str, tuple[str, Callable[[Any], Values]]] = {
     "Cut": ("04", _cut),
     "Spot": ("05", _spot),
     "Board": ("06", _board),
+    "Associations": ("06", _associations),
     "Impact": ("07", _impact),
     "Guardrails": ("07", _guardrails),
     "Postmortem": ("07", _postmortem),

@@ -20,6 +20,7 @@ from kit.questions import but_not
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kit.associations import Associations
     from kit.baselines import Baselines
     from kit.board import Board
     from kit.case import Case
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
     from kit.path import Cut, Probes
     from kit.playbooks import Playbook
     from kit.postmortem import Postmortem
+    from kit.reproduction import Reproduction
     from kit.spot import Spot
     from kit.suspects import Suspects
     from kit.timeline import Timeline
 
 LINES_READ = 50_000
 STATEMENT = "db.query.summary"
+PLAN = "postgresql.plan"
+GIVEN_UP = "http.response.status_code = 499"
+"""The client closed the connection: a request that was too slow for it."""
 
 
 def cover(case: Case) -> Coverage:
@@ -156,12 +161,18 @@ def read_board(case: Case) -> SignalBoard:
 
 
 def who_is_hurt(case: Case) -> pd.DataFrame:
-    """03: which values set the failing (or slow) requests apart from the others of the same minutes?"""
+    """03: which values set the failing (or slow) requests apart from the others of the same minutes?
+
+    Where fewer requests come, which are missing; where no request is hurt, nothing.
+    """
     from kit.difference import explain_source_difference
+    from kit.lost_traffic import whose_are_missing
 
     requests = case.requests
-    if requests is None or case.episode is None:
+    if requests is None or case.episode is None or case.episode.hurts == "late":
         return pd.DataFrame(columns=["predicate", "bad_share", "good_share", "explains"])
+    if case.episode.hurts == "lost":
+        return whose_are_missing(questions.request_logs(case), baseline=case.baseline, incident=case.incident)
     ill = bad_requests(case)
     return explain_source_difference(
         requests.source,
@@ -172,7 +183,7 @@ def who_is_hurt(case: Case) -> pd.DataFrame:
 
 
 def bad_requests(case: Case) -> str:
-    """Which of the users' requests were hurt: the failed ones, or the slow ones where few failed."""
+    """Which of the users' requests were hurt: the failed ones, or the slow and given-up ones where few failed."""
     requests, episode = case.requests, case.episode
     assert requests is not None
     assert episode is not None
@@ -182,7 +193,8 @@ def bad_requests(case: Case) -> str:
     if limit is None:
         usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
         limit = float(usual.table.column("p99")[0].as_py() or 1.0)
-    return f"duration_s > {limit}"
+    slow = f"duration_s > {limit}"
+    return f"{slow} OR {GIVEN_UP}" if "http.response.status_code" in requests.names else slow
 
 
 def diagnose(case: Case) -> Diagnosis:
@@ -224,8 +236,11 @@ def probe(case: Case) -> Probes:
 
 def cut_path(case: Case) -> Cut:
     """04: where is the last good place?"""
+    from kit.lost_traffic import cut_before_entry
     from kit.path import bisect
 
+    if case.episode is not None and case.episode.hurts == "lost":
+        return cut_before_entry(case.path, case.entry)
     return bisect(case.probes)
 
 
@@ -339,10 +354,83 @@ def judge_hypotheses(case: Case) -> Board:
     return replace(judge(case.hypotheses, case.facts, waivers=waivers), notes=lapsed)
 
 
+def associate(case: Case) -> Associations:
+    """06: what moved together with the harm, does the wait at the break account for it, and what did actions move?"""
+    from kit.associations import Associations, find_associations, symptom_column
+    from kit.natural_experiments import compare_actions
+
+    if case.episode is None or case.requests is None:
+        return Associations((), (), ())
+    rows = case.request_rows
+    changes = case.changes.dropna(subset=["until"])
+    finished = {str(r.ref or r.id): r.until.to_pydatetime() for r in changes.itertuples(index=False)}
+    routes = case.episode.routes
+    hurt = rows["route"].isin(routes).to_numpy() if routes and "route" in rows.columns else [True] * len(rows)
+    tried = compare_actions(
+        rows,
+        effects=case.levers.effects,
+        done=finished,
+        hurt=hurt,
+        onset=case.onset,
+        recovered=case.recovered,
+        slow_s=slow_limit(case),
+        until=case.symptom.complete_until,
+    )
+    failing = "errors_ratio" in case.episode.signals
+    return find_associations(
+        case.wide,
+        symptom=symptom_column(case.wide, entry=case.entry, failing=failing),
+        between=case.cut.between,
+        baseline=case.baseline,
+        incident=case.incident,
+        actions=tried,
+    )
+
+
+def reproduce(case: Case) -> Reproduction:
+    """06: what does a safe place need so that the same chain would run there?"""
+    from kit.reproduction import Reproduction, how_to_reproduce
+
+    if case.episode is None or case.requests is None:
+        return Reproduction((), (), "", ())
+    told = [v for v in case.verdicts.verdicts if v.state in ("confirmed", "supported") and v.links]
+    told.sort(key=lambda v: (v.state != "confirmed", v.hypothesis.change is None))
+    return how_to_reproduce(
+        told[0] if told else None,
+        changes=case.changes,
+        requests=case.request_rows,
+        baseline=case.baseline,
+        incident=case.incident,
+        plans=_query_plans(case),
+        recovered=case.recovered.latest if case.recovered else None,
+    )
+
+
+def _query_plans(case: Case) -> list[str]:
+    """The plan of the statement that grew, as the database's log has it in the incident; empty when it has none."""
+    from kit.reproduction import without_literals
+
+    for source in case.sources("logs"):
+        if not {STATEMENT, PLAN} <= questions.field_names(case, source):
+            continue
+        named = case.spot.statements[0] if case.spot.statements else None
+        wanted = all_of(
+            f"{PLAN} IS NOT NULL", f"{STATEMENT} = '{named.replace(chr(39), 2 * chr(39))}'" if named else None
+        )
+        found = case.ask(
+            "logs", lambda s=source, w=wanted: s.rows(case.incident, where=w, fields=(STATEMENT, PLAN), limit=1)
+        )
+        if found is not None and found.table.num_rows:
+            row = found.table.to_pylist()[0]
+            return [f"{row[STATEMENT]}: {without_literals(str(row[PLAN]))}"]
+    return []
+
+
 def propose(case: Case) -> Levers:
     """01: what makes it stop, what was done, and did it help?"""
     from kit.actions import judge_actions
     from kit.mitigation import propose_levers, read_harm_clock
+    from kit.natural_experiments import break_load, weigh_effects
 
     if case.onset is None or case.requests is None:
         return propose_levers(case.diagnosis, case.suspects)
@@ -350,6 +438,14 @@ def propose(case: Case) -> Levers:
     until = case.symptom.complete_until
     effects = judge_actions(
         case.suspects, rows, onset=case.onset, recovered=case.recovered, slow_s=slow_limit(case), until=until
+    )
+    effects = weigh_effects(
+        effects,
+        services={s.ref or s.id: s.service for s in case.suspects.suspects if s.service},
+        between=case.cut.between,
+        path=case.path,
+        load=break_load(case.wide, case.cut.between),
+        recovered=case.recovered,
     )
     book = playbook(case)
     return propose_levers(

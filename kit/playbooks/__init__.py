@@ -154,7 +154,7 @@ def _files(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.glob("*.toml") if p.is_file() and not p.is_symlink())
     if len(found) > MOST_FILES:
         raise BadInput(
-            f"{folder.name}/ holds {len(found)} playbooks, {MOST_FILES} are read at most: keep those you use."
+            f"{folder.name}/ holds {len(found)} playbooks, at most {MOST_FILES} are read: keep those you use."
         )
     return found
 
