@@ -1,18 +1,19 @@
 """What other tools report as changed, from their JSON: deploys, flags, cluster events, audit logs, status pages.
 
 Known: GitHub (deployments, statuses, workflow runs, releases, pushes; webhooks and API lists), GitLab deployments,
-Argo CD, Helm history, Kubernetes events, LaunchDarkly, Unleash, Grafana annotations, Statuspage, CloudTrail. Argo CD's
-and Kubernetes' in YAML too. No person is read.
+Argo CD, Helm history, Kubernetes events and objects (`kubernetes_objects`), LaunchDarkly, Unleash, Grafana annotations,
+Statuspage, CloudTrail. Argo CD's and Kubernetes' in YAML too. No person is read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import BadInput
+from connectors.files import kubernetes_objects
 from connectors.files.changes_jsonl import moment, to_changes
 from connectors.files.json_rows import documents
 from connectors.files.options import Options, Reading
@@ -27,12 +28,6 @@ Item = Mapping[str, Any]
 Row = dict[str, Any]
 
 _LISTS = ("items", "workflow_runs", "deployments", "releases", "events", "incidents", "Records", "annotations")
-_KUBERNETES = (
-    ("restart", re.compile(r"Killing|Killed|OOM|BackOff|Restart|Evict|Preempt|Unhealthy|Started", re.I)),
-    ("scale", re.compile(r"Scal|Resiz", re.I)),
-    ("node", re.compile(r"^Node|Cordon|Drain|Taint", re.I)),
-    ("deploy", re.compile(r"Rollout|Rollback|Deployed|Synced", re.I)),
-)
 _CLOUD = (
     ("deploy", re.compile(r"UpdateService|UpdateFunctionCode|CreateDeployment|RegisterTaskDefinition", re.I)),
     ("scale", re.compile(r"AutoScaling|DesiredCapacity|Scal", re.I)),
@@ -40,7 +35,6 @@ _CLOUD = (
     ("certificate", re.compile(r"Certificate", re.I)),
     ("config", re.compile(r"Put|Update|Modify|Set|Create|Delete|Attach|Detach|Authorize|Revoke|Change", re.I)),
 )
-_POD = re.compile(r"(?:-[a-f0-9]{8,10})?-[a-z0-9]{5}$|-[a-f0-9]{8,10}$|-\d+$")
 
 
 def sniff(head: bytes, name: str) -> bool:
@@ -49,6 +43,8 @@ def sniff(head: bytes, name: str) -> bool:
     >>> sniff(b'[{"revision":3,"updated":"2026-11-24T04:13:00Z","chart":"checkout-1.2"}]', "helm.json")
     True
     """
+    if kubernetes_objects.sniff(head):
+        return True
     if looks_like_yaml(head):
         return any(all(key in head for key in keys) for keys in _YAML_SIGNS)
     return any(all(f'"{key}"'.encode() in head for key in keys) for keys in _SIGNS)
@@ -97,8 +93,19 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
         faults.missing.append(f"{unknown:,} records of {faults.path} are of no kind that is known and were left out")
     if known and not rows:
         faults.notes.append(f"{faults.path} holds nothing that was changed: no history, or events that change nothing")
-    unique = {row["id"]: row for row in rows}
-    return Reading(to_changes(list(unique.values())), faults.sentences(), tuple(faults.notes))
+    rows = kubernetes_objects.in_sequence(_once(rows))
+    return Reading(to_changes(rows), faults.sentences(), tuple(faults.notes))
+
+
+def _once(rows: Iterable[Row]) -> list[Row]:
+    """Rows of one id as one, from the first to the last time that they name, else as the last of them has it."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        other = found.get(row["id"], row)
+        times = [t for r in (other, row) for t in (r["time"], r["until"]) if t is not None]
+        begun, ended = min(times), max(times)
+        found[row["id"]] = {**row, "time": begun, "until": ended if ended > begun else None}
+    return list(found.values())
 
 
 def items(document: Any) -> Iterator[Item]:
@@ -133,6 +140,8 @@ def _reader(item: Item) -> Callable[[Item], list[Row]] | None:
     def wraps(key: str) -> bool:
         return isinstance(item.get(key), dict)
 
+    if (of_cluster := kubernetes_objects.reader_of(item)) is not None:
+        return of_cluster
     for fits, reader in (
         (wraps("deployment_status"), _github_status),
         ((wraps("workflow_run") and not wraps("deployment")) or has("head_sha", "run_number"), _github_run),
@@ -140,7 +149,6 @@ def _reader(item: Item) -> Callable[[Item], list[Row]] | None:
         (has("ref", "before", "after", "compare"), _github_push),
         (has("sha", "environment", "created_at", "deployable"), _gitlab),
         (wraps("deployment") or has("sha", "environment", "created_at"), _github_deployment),
-        (has("involvedObject") or has("regarding", "reason"), _kubernetes),
         (str(item.get("apiVersion", "")).startswith("argoproj.io"), _argo),
         (has("revision", "updated", "chart"), _helm),
         (has("titleVerb", "date") or has("_id", "date", "kind"), _launchdarkly),
@@ -232,25 +240,6 @@ def _gitlab(item: Item) -> list[Row]:
             "id": f"gitlab:deployment:{item['id']}", "time": item["created_at"], "until": item.get("finished_at"),
             "kind": "deploy", "summary": f"deploy {item.get('ref')} to {environment} ({item.get('status', 'unknown')})",
             "ref": item.get("ref"), "after": str(item["sha"])[:10], "environment": environment,
-        }
-    ]  # fmt: skip
-
-
-def _kubernetes(item: Item) -> list[Row]:
-    about, meta = item.get("involvedObject") or item.get("regarding") or {}, item.get("metadata") or {}
-    reason, name = str(item.get("reason", "")), str(about.get("name", ""))
-    series = item.get("series") or {}
-    first = item.get("firstTimestamp") or item.get("deprecatedFirstTimestamp") or item.get("eventTime")
-    last = item.get("lastTimestamp") or item.get("deprecatedLastTimestamp") or series.get("lastObservedTime")
-    kind = next((kind for kind, pattern in _KUBERNETES if pattern.search(reason)), "other")
-    workload = _POD.sub("", name) if about.get("kind") in ("Pod", "ReplicaSet") else name
-    return [
-        {
-            "id": f"kubernetes:{meta.get('uid') or meta.get('name') or name}",
-            "time": first or last or meta.get("creationTimestamp"), "until": last, "kind": kind,
-            "service": None if about.get("kind") == "Node" else workload or None,
-            "summary": f"{reason}: {item.get('message') or item.get('note') or name}", "ref": name or None,
-            "workload": workload or None, "instance": name if about.get("kind") == "Pod" else None,
         }
     ]  # fmt: skip
 

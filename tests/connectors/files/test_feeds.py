@@ -330,3 +330,111 @@ def test_a_push_is_a_change_that_waits_for_its_deploy(tmp_path):
     assert (row["service"], row["takes_effect"], row["after"]) == ("shop", "restart", "b" * 10)
     assert row["summary"] == "push of 2 commits to main: Pool of 4"
     assert rows(read(tmp_path, "change_feeds", orjson.dumps({**push, "deleted": True, "head_commit": None}))) == []
+
+
+# --- what kubectl shows of a cluster's objects -----------------------------------------------------------------------
+
+
+def replica_set(number: str, image: str, at: str, **notes: str) -> dict:
+    notes = {"deployment.kubernetes.io/revision": number, **notes}
+    meta = {
+        "name": f"checkout-{number}aaaaaaaa", "namespace": "shop", "uid": f"rs{number}", "creationTimestamp": at,
+        "annotations": notes, "ownerReferences": [{"kind": "Deployment", "name": "checkout"}],
+    }  # fmt: skip
+    pod = {"spec": {"containers": [{"name": "app", "image": f"registry.example:5000/shop/checkout:{image}"}]}}
+    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta, "spec": {"replicas": 3, "template": pod}}
+
+
+def deployment(number: str, image: str, updated: str, reason: str = "NewReplicaSetAvailable") -> dict:
+    found = replica_set(number, image, "2026-01-01T00:00:00Z")
+    found["kind"], found["metadata"]["name"] = "Deployment", "checkout"
+    condition = {"type": "Progressing", "status": "True", "reason": reason, "lastUpdateTime": updated}
+    return {**found, "status": {"conditions": [{"type": "Available", "status": "True"}, condition]}}
+
+
+def listed(*items: dict) -> bytes:
+    return orjson.dumps({"apiVersion": "v1", "items": list(items), "kind": "List", "metadata": {}})
+
+
+def test_rollouts_are_told_from_replica_sets_with_the_version_each_replaced(tmp_path):
+    text = listed(
+        deployment("2", "v4.8", LATER), replica_set("2", "v4.8", T), replica_set("1", "v4.7", "2026-11-20T09:00:00Z")
+    )
+    assert told(tmp_path, text) == "change_feeds"
+    first, second = rows(read(tmp_path, "change_feeds", text))
+    assert (first["after"], first["time"].day) == ("checkout:v4.7", 20)
+    assert (second["before"], second["after"]) == ("checkout:v4.7", "checkout:v4.8")
+    assert (second["time"], second["until"]) == (AT, AT.replace(minute=15))
+    assert (second["kind"], second["service"]) == ("deploy", "checkout")
+    assert second["summary"] == "rollout 2 of checkout: checkout:v4.8"
+
+
+def test_a_rollback_is_the_deployments_and_not_when_the_old_version_was_made(tmp_path):
+    old = replica_set("3", "v4.7", T, **{"deployment.kubernetes.io/revision-history": "1"})
+    found = rows(read(tmp_path, "change_feeds", listed(old, deployment("3", "v4.7", LATER))))
+    assert [(r["summary"], r["time"].minute) for r in found] == [
+        ("rollout 1 of checkout: checkout:v4.7", 13), ("rollout 3 of checkout: checkout:v4.7", 15),
+    ]  # fmt: skip
+
+
+def test_a_rollout_that_did_not_finish_is_said(tmp_path):
+    (row,) = rows(read(tmp_path, "change_feeds", listed(deployment("4", "v4.9", T, "ProgressDeadlineExceeded"))))
+    assert row["summary"] == "rollout 4 of checkout: checkout:v4.9 (did not finish)"
+
+
+def test_a_revision_of_a_stateful_set(tmp_path):
+    revision = {
+        "apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 2,
+        "metadata": {"name": "db-7f", "creationTimestamp": T, "ownerReferences": [{"name": "db"}]},
+        "data": {"spec": {"template": {"spec": {"containers": [{"image": "postgres:15.4@sha256:00"}]}}}},
+    }  # fmt: skip
+    (row,) = rows(read(tmp_path, "change_feeds", listed(revision)))
+    assert (row["service"], row["after"], row["time"]) == ("db", "postgres:15.4", AT)
+
+
+def pod(**container) -> dict:
+    meta = {"name": "checkout-7d9f8b6c5d-x2x4z", "uid": "p1", "ownerReferences": [{"name": "checkout-7d9f8b6c5d"}]}
+    status = {"containerStatuses": [{"name": "app", "restartCount": 3, **container}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status}
+
+
+def test_a_container_that_was_killed_is_a_restart_and_one_that_never_ended_is_nothing(tmp_path):
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "startedAt": T, "finishedAt": T}}
+    (row,) = rows(read(tmp_path, "change_feeds", listed(pod(lastState=ended, state={"running": {"startedAt": LATER}}))))
+    assert (row["kind"], row["service"], row["time"], row["until"]) == (
+        "restart",
+        "checkout",
+        AT,
+        AT.replace(minute=15),
+    )
+    assert row["summary"] == ("app of checkout-7d9f8b6c5d-x2x4z ended: OOMKilled (exit code 137), 3 restarts in all")
+    runs = pod(lastState={}, state={"running": {"startedAt": T}})
+    reading = read(tmp_path, "change_feeds", listed(runs))
+    assert rows(reading) == []
+    assert "nothing that was changed" in reading.notes[0]
+
+
+def test_nodes_jobs_and_scaling(tmp_path):
+    conditions = [
+        {"type": "MemoryPressure", "status": "False", "lastTransitionTime": T},
+        {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "lastTransitionTime": T},
+    ]
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n-1"}, "status": {"conditions": conditions}}
+    job = {
+        "apiVersion": "batch/v1", "kind": "Job", "status": {"startTime": T, "completionTime": LATER},
+        "metadata": {"name": "report-2911", "ownerReferences": [{"kind": "CronJob", "name": "report"}]},
+    }  # fmt: skip
+    scaler = {
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "checkout"},
+        "spec": {"scaleTargetRef": {"name": "checkout"}}, "status": {"lastScaleTime": T, "desiredReplicas": 5},
+    }  # fmt: skip
+    found = {r["kind"]: r for r in rows(read(tmp_path, "change_feeds", listed(node, job, scaler)))}
+    assert found["node"]["summary"] == "node n-1: Ready is Unknown (NodeStatusUnknown)"
+    assert (found["job"]["ref"], found["job"]["until"].minute) == ("report", 15)
+    assert (found["scale"]["service"], found["scale"]["after"]) == ("checkout", "5")
+
+
+def test_an_audit_log_of_a_cluster_is_lines_and_no_dump(tmp_path):
+    line = {"kind": "Event", "apiVersion": "audit.k8s.io/v1", "verb": "patch", "message": "patch",
+            "requestReceivedTimestamp": T, "timestamp": T, "requestObject": {"kind": "Deployment"}}  # fmt: skip
+    assert told(tmp_path, orjson.dumps(line) + b"\n") != "change_feeds"
