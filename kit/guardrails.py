@@ -31,7 +31,8 @@ LEAST_REQUESTS = 20
 """Fewer requests than this in its window say nothing to a rule."""
 QUIET_S = 600.0
 """A rule that has fired is quiet for so long: what it says twice within is one firing."""
-DEPLOYS = ("deploy", "config", "flag", "migration", "rollout")
+DEPLOYS = ("deploy", "config", "flag")
+"""What a rule can take back by itself; a migration is not among them."""
 
 
 @dataclass(frozen=True, slots=True)

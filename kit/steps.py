@@ -18,7 +18,7 @@ from kit import questions
 from kit.questions import but_not
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kit.associations import Associations
     from kit.baselines import Baselines
@@ -479,8 +479,11 @@ def measure_harm(case: Case) -> Impact | None:
     )
 
 
-def try_guardrails(case: Case) -> Guardrails:
-    """07: which guardrails held, and what would a rule have spared on this record, at how many false firings?"""
+def try_guardrails(case: Case, *, history: Iterable[tuple[pd.DataFrame, pd.DataFrame, Window]] = ()) -> Guardrails:
+    """07: which guardrails held, and what would a rule have spared on this record, at how many false firings?
+
+    `history`: healthy stretches of other records (user requests, changes, window) that the rules are run on as well.
+    """
     from kit.guardrails import guard, list_guardrails, try_rules
 
     if case.onset is None or case.requests is None:
@@ -497,6 +500,7 @@ def try_guardrails(case: Case) -> Guardrails:
         incident=Window(case.onset.earliest, max(end, case.incident.end)),
         slow_s=slow_limit(case),
         trigger=trigger,
+        history=history,
     )
     return guard(
         trials,

@@ -58,6 +58,14 @@ _OWNER = re.compile(
     r"|[(—–-] ?(?:team )?[\w-]+(?: [\w-]+)? ?(?:team|squad|on-?call)\)?$",
     _I,
 )
+_SUBJECT = re.compile(
+    r"^(?!We\b|It\b|This\b|That\b|These\b|There\b|They\b|You\b|Nobody\b|Someone\b|The\b)(?:[A-Z][\w&-]+ ){1,3}"
+    r"(?:(?:team|squad) )?(?:will|has|have) (?!be\b|been\b)"
+    r"|^The [\w-]+(?: [\w-]+)? (?:team|squad|on-?call) (?:will|has|have) (?!be\b|been\b)"
+)
+"""Who does it, as the subject of the sentence: a named team that will do, or has begun to do, something."""
+_SPAN = re.compile(r"\b(?:next|within|in) (?:the next )?(?:\d+|one|two|three|four) (?:day|week|month)s?\b", _I)
+"""A date by the heading's own words; the document says when it was written."""
 _TRACKED = re.compile(r"/(?:issues|pull|browse|merge_requests)/|\b[A-Z]{2,10}-\d+\b|(?<!\w)#\d+\b")
 _ACHIEVED = re.compile(
     r"^(?:[\w/ -]+(?: \([^)]*\))?: )?(?:we(?:'ve| have)? |was |were |already )?(?:significantly |now )?"
@@ -69,8 +77,13 @@ _ACHIEVED = re.compile(
     _I,
 )
 """What is done already is no wish; an issue's number has owner and date where the issue is kept."""
-_CLASS = re.compile(r"\b(?:removes?|class|prevents?|detects?|mitigates?|so that|breaks?)\b", _I)
+_CLASS = re.compile(
+    r"\b(?:removes?|class|prevents?|detects?|mitigates?|so that|breaks?|avoids?|never happens?|catch(?:es)?|to limit"
+    r"|eliminates?|will (?:no longer|continue)|ensures? (?:that |this |it )?(?:\w+ ){0,2}(?:no|never))\b",
+    _I,
+)
 _LINK = re.compile(r"\b(?:breaks?|removes?|cuts?) (?:the |a |this )?(?:link|chain|class)|\blink\b.*→|→", _I)
+_STOPS = re.compile(r"\b(?:prevent|stop|avoid|remove|eliminate|refuse|reject)\w* ((?:[\w/-]+ ?){1,7})", _I)
 _COLUMNS = {
     "owner": r"owner|assignee|who|responsible|dri",
     "date": r"due|date|when|deadline|by",
@@ -141,16 +154,22 @@ def _has(what: str, line: Line, cells: dict[str, str] | None) -> bool:
             if re.search(rf"\b(?:{_COLUMNS[what]})\b", column):
                 return not _UNFILLED.match(cell)
         return False
-    if what != "class" and _TRACKED.search(line.raw):
+    if what == "class":
+        return bool(_CLASS.search(line.text))
+    if _TRACKED.search(line.raw) or _TRACKED.search(line.under):
         return True
-    pattern = {"owner": _OWNER, "date": _DATE, "class": _CLASS}[what]
-    return bool(pattern.search(line.text))
+    if what == "owner":
+        return bool(_OWNER.search(line.text) or _SUBJECT.search(line.text))
+    return bool(_DATE.search(line.text) or _DATE.search(line.under) or _SPAN.search(line.under))
 
 
 def _no_link(document: Document, actions: Sequence[tuple[Line, dict[str, str] | None]]) -> Iterator[LintFinding]:
     if not actions:
         return
+    told = _stems(" ".join(x.text for about in ("mechanism", "summary", "trigger") for x in document.within(about)))
     for line, cells in actions:
+        if _names_link(line.text, told):
+            return
         in_cells = any(
             re.search(rf"\b(?:{_COLUMNS['link']})\b", column) and not _UNFILLED.match(cell)
             for column, cell in (cells or {}).items()
@@ -160,6 +179,16 @@ def _no_link(document: Document, actions: Sequence[tuple[Line, dict[str, str] | 
     where = next((n for n, _, _, about in document.headings if "actions" in about), actions[0][0].number)
     message = "No action says which link of the mechanism it breaks, so the same chain could run again."
     yield LintFinding("no-link", where, message, _BETTER_LINK)
+
+
+def _names_link(action: str, told: frozenset[str]) -> bool:
+    """Does the action say that it stops something which the mechanism or the summary tells of?"""
+    return any(len(_stems(found[1]) & told) >= 2 for found in _STOPS.finditer(action))
+
+
+def _stems(text: str) -> frozenset[str]:
+    """The longer words, by their first six letters: "conflicting routes" and "routes conflict" are alike."""
+    return frozenset(w[:6].lower() for w in re.findall(r"[A-Za-z]{5,}", text))
 
 
 _BETTER_VAGUE = (

@@ -25,6 +25,7 @@ SECTIONS = {
     "lessons": r"lessons|learned|learnings|takeaways|went (?:wrong|badly)|didn.?t go well|retrospective",
 }
 """What a section is about, by the words of its heading."""
+_IMAGE = re.compile(r"!\[|<img")
 _FENCE = re.compile(r"^\s{0,3}(```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _BOLD_HEADING = re.compile(r"^\s{0,3}(?:\*\*|__)([^*_]{3,60}?):?(?:\*\*|__):?\s*$")
@@ -45,8 +46,8 @@ class LintFinding:
 class Line:
     """One line of prose: its number (1-based), its text without markup, its raw text, the sections it stands in.
 
-    `about` are keys of `SECTIONS` of its heading and of the headings above it. `kind` is prose, item, row or heading;
-    `depth` is the indent of an item in spaces.
+    `about` are keys of `SECTIONS` of its heading and of the headings above it. `kind` is prose, item, row, heading or
+    image; `depth` is the indent of an item in spaces; `under` the raw text of the headings it stands under.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Line:
     about: frozenset[str]
     kind: str
     depth: int = 0
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def read_document(markdown: str) -> Document:
     """
     lines: list[Line] = []
     headings: list[tuple[int, int, str, frozenset[str]]] = []
-    open_sections: list[tuple[int, frozenset[str]]] = []
+    open_sections: list[tuple[int, frozenset[str], str]] = []
     for number, raw in _shown_lines(markdown):
         heading = _HEADING.match(raw) or _BOLD_HEADING.match(raw)
         if heading:
@@ -86,16 +88,18 @@ def read_document(markdown: str) -> Document:
             about = about_of(text)
             while open_sections and open_sections[-1][0] >= level:
                 open_sections.pop()
-            open_sections.append((level, about))
+            open_sections.append((level, about, text))
             headings.append((number, level, plain(text), about))
             lines.append(Line(number, plain(text), raw, about, "heading"))
             continue
-        about = frozenset().union(*(a for _, a in open_sections)) if open_sections else frozenset()
+        about = frozenset().union(*(a for _, a, _ in open_sections)) if open_sections else frozenset()
+        under = " / ".join(text for *_, text in open_sections)
         item = _ITEM.match(raw)
         kind = "row" if raw.lstrip().startswith("|") else "item" if item else "prose"
         text = item[3] if item else raw
-        if plain(text):
-            lines.append(Line(number, plain(text), raw, about, kind, len(item[1]) if item else 0))
+        if plain(text) or _IMAGE.search(raw):
+            kind = kind if plain(text) else "image"
+            lines.append(Line(number, plain(text), raw, about, kind, len(item[1]) if item else 0, under))
     return Document(tuple(lines), tuple(headings))
 
 

@@ -33,7 +33,7 @@ _LATER = re.compile(
     _I,
 )
 _NUMBER = re.compile(
-    r"(?<![\w.#/-])(?:[~≈<>≤≥]|about |around |over |roughly |nearly |approximately |more than |less than |up to )?"
+    r"(?<![\w.#/:-])(?:[~≈<>≤≥]|about |around |over |roughly |nearly |approximately |more than |less than |up to )?"
     r"(?![1-5]\d\d (?:\w+ )?(?:errors?|messages?|responses?|requests?|calls?)\b)(?:\d{1,3}(?:[,  ]\d{3})+"
     r"|\d+)(?:\.\d+)?(?:[kKM]\b)? ?"
     r"(?:%|percent\b|per ?cent\b|(?:\w+ ){0,2}(?:requests?|users?|customers?|errors?|orders?|sessions?|events?"
@@ -42,9 +42,15 @@ _NUMBER = re.compile(
     r"|(?:[$€£] ?\d[\d,.]*)",
     _I,
 )
+_SETTING = re.compile(
+    r"\b(?:timeouts?|limits?|intervals?|thresholds?|retention|TTL|quotas?|delays?) (?:\w+ )?(?:of|from|to)\b", _I
+)
+_TIME = re.compile(r"(?:ms|milliseconds?|seconds?|minutes?|hours?)$", _I)
+"""A time in a sentence about a setting is what the setting says, not how long the harm was."""
+_MACHINES = re.compile(r"(?:pods?|nodes?)$", _I)
 _EVIDENCE = re.compile(
-    r"\]\([^)]+\)|https?://|\[\^?\w+\]|!\[|<img|\b(?:evidence|query|dashboard|panel|snapshot|see (?:figure|fig\."
-    r"|table|notebook))\b|\b[EQ]-?\d+\b"
+    r"\]\([^)]+\)|https?://|\[\^?\w+\]|!\[|<img|\b(?:evidence|query|dashboard|panel|snapshot|screenshots?"
+    r"|see (?:figure|fig\.|table|notebook))\b|\b[EQ]-?\d+\b"
     r"|\b[0-9a-f]{8,}\b|`[^`]{6,}`",
     _I,
 )
@@ -69,21 +75,20 @@ def number_findings(document: Document) -> Iterator[LintFinding]:
             if (found := _NUMBER.search(line.text))
             and "timeline" not in line.about
             and not _EVIDENCE.search(line.raw)
-            and not (
-                after is not None
-                and after.number <= line.number + 2
-                and re.match(
-                    r"\s*(?:!\["
-                    r"|<img)",
-                    after.raw,
-                )
-            )
+            and not (_TIME.search(found[0]) and (_SETTING.search(line.text) or _placed(line)))
+            and not (about != "impact" and _MACHINES.search(found[0]))
+            and not (after is not None and after.number <= line.number + 2 and after.kind == "image")
         ]
         if bare:
             line, found = bare[0]
             more = f" ({len(bare) - 1} more line{'s' * (len(bare) > 2)} in this section)" if len(bare) > 1 else ""
             message = f"{found[0].strip()!r} names no query, link or evidence that it can be checked by{more}."
             yield LintFinding("number-without-evidence", line.number, message, _BETTER_NUMBER)
+
+
+def _placed(line: Line) -> bool:
+    """Does the line give a clock time with its zone? Then how long something took can be checked by it."""
+    return bool(_CLOCK.search(line.text) and _ZONE.search(line.text))
 
 
 def _without_zone(document: Document) -> Iterator[LintFinding]:

@@ -86,3 +86,39 @@ def test_the_command_says_where_and_how_to_mend_it(tmp_path):
     missing = subprocess.run([*command[:-1], str(tmp_path / "no.md")], capture_output=True, text=True, check=False)
     assert missing.returncode == 2
     assert "Traceback" not in missing.stderr
+
+
+def actions(*lines, above="", cause="A retry storm: each failed call was sent again at once, and connections ran out."):
+    text = "\n".join([f"## Root cause\n\n{cause}\n\n## Action items\n", above, *(f"- {line}" for line in lines)])
+    return [(f.rule, f.message) for f in lint_postmortem(text) if f.rule in ("action-incomplete", "no-link")]
+
+
+def test_what_a_heading_tracks_or_dates_holds_for_the_actions_under_it():
+    line = "Split the pool so that reads survive; breaks the link writes → pool"
+    assert actions(line, above="### Soon ([tracked](https://x.example/issues/7))\n") == []
+    assert "no owner:" in actions(line, above="### Later (Q4 2026)\n")[0][1]
+    assert "no owner and date" in actions(line, above="### Later\n")[0][1]
+
+
+def test_a_team_that_will_do_it_is_its_owner():
+    assert "no date:" in actions("DevEx will rotate all accounts so that none expires; link: account → login")[0][1]
+    assert "no owner and date" in actions("We will rotate all accounts so that none expires; link: a → b")[0][1]
+
+
+def test_an_action_that_stops_what_the_mechanism_tells_of_names_its_link():
+    assert "no-link" not in {r for r, _ in actions("Add breakers to prevent failed connections from being sent again")}
+    assert "no-link" in {r for r, _ in actions("Add a dashboard to prevent surprises in the billing run")}
+
+
+@pytest.mark.parametrize(
+    ("line", "stumbles"),
+    [
+        ("Users waited for 45 minutes.", True),
+        ("From 06:48 UTC on users waited for 45 minutes.", False),
+        ("A connection timeout reduction from 1 second to 300 ms met a busy database.", False),
+        ("The job was done within 1 minute:\n\n![log](log.png)", False),
+    ],
+)
+def test_a_time_stands_on_its_clock_a_picture_or_what_a_setting_says(line, stumbles):
+    found = {f.rule for f in lint_postmortem(f"## Summary\n\n{line}\n")}
+    assert ("number-without-evidence" in found) is stumbles
