@@ -77,7 +77,9 @@ def commits(case: Case, *, history_days: int) -> pd.DataFrame:
 def _changes_of(case: Case, sources: list[Recorded], history_days: int) -> pd.DataFrame:
     window = case.look.widen(before_s=history_days * 86400)
     found = _joined((case.ask("changes", lambda s=s: s.changes(window)) for s in sources), "CHANGES")
-    return found.drop_duplicates("id").sort_values("time", kind="stable").reset_index(drop=True)
+    told_twice = found["ref"].notna() & found.duplicated(["time", "kind", "service", "ref"])  # by two logs, of two ids
+    found = found[~told_twice].drop_duplicates("id")
+    return found.sort_values("time", kind="stable").reset_index(drop=True)
 
 
 def _is_repository(case: Case, source: Recorded) -> bool:
@@ -115,17 +117,17 @@ def derived_signals(case: Case) -> pd.DataFrame:
         if "duration_s" not in names:
             continue
         if "http.response.status_code" in names:
-            user = all_of(_user_requests(case, source, names), _present(names))
-            parts["counts"].append(
-                case.ask("logs", lambda s=source, u=user: s.count(window, every=every, by=("service",), where=u))
-            )
-            bad = all_of(user, _failed(case, source))
-            parts["failures"].append(
-                case.ask("logs", lambda s=source, b=bad: s.count(window, every=every, by=("service",), where=b))
-            )
-            parts["durations"].append(_durations(case, source, "duration_s", user))
-            if "upstream.duration_s" in names:
-                parts["upstream"].append(_durations(case, source, "upstream.duration_s", user))
+            for user, failed in _requests_of(case, source, names):
+                parts["counts"].append(
+                    case.ask("logs", lambda s=source, u=user: s.count(window, every=every, by=("service",), where=u))
+                )
+                bad = all_of(user, failed)
+                parts["failures"].append(
+                    case.ask("logs", lambda s=source, b=bad: s.count(window, every=every, by=("service",), where=b))
+                )
+                parts["durations"].append(_durations(case, source, "duration_s", user))
+                if "upstream.duration_s" in names:
+                    parts["upstream"].append(_durations(case, source, "upstream.duration_s", user))
         if "db.query.summary" in names:
             parts["statements"].append(_durations(case, source, "duration_s", "db.query.summary IS NOT NULL"))
     _remember(case, parts)
@@ -158,17 +160,75 @@ def request_rows(case: Case, window: Window, *, where: str | None = None) -> pd.
     return requests.judged(answered(rows).to_frame())
 
 
-def lines(case: Case, window: Window, *, n: int, skip: Iterable[str] = ()) -> pd.DataFrame:
-    """A uniform sample of up to `n` lines of each log source that is not a request log, LOGS with weights."""
-    skipped = frozenset(skip)
+def request_logs(case: Case) -> list[tuple[Recorded, str | None, tuple[str, ...]]]:
+    """The logs whose rows are requests, from the entry along the path: with the filter of users', and the fields to
+    compare them by."""
+    path = case.path
+    order = [case.entry] if case.entry else []
+    if path is not None:
+        order += [name for pair in zip(path["caller"], path["callee"], strict=True) for name in pair]
+    found = []
+    for service in dict.fromkeys(order):
+        placed = case.logs_of(service)
+        names = field_names(case, placed[0]) if placed is not None else frozenset()
+        if placed is None or "http.response.status_code" not in names or "duration_s" not in names:
+            continue
+        source, mine = placed
+        users = all_of(mine, _user_requests(case, source, names), _present(names))
+        fields = tuple(f for f in ("region", "client", "tenant", "route", "zone", "version") if f in names)
+        found.append((source, users, fields))
+    return found
+
+
+def lines(case: Case, window: Window, *, n: int, where: Mapping[str, str]) -> pd.DataFrame:
+    """A uniform sample of up to `n` lines of each log source that `where` names with its filter, LOGS with weights."""
     return _joined(
         (
-            case.ask("logs", lambda s=s: s.sample(window, n, where="message IS NOT NULL"))
+            case.ask("logs", lambda s=s: s.sample(window, n, where=all_of("message IS NOT NULL", where[s.name])))
             for s in case.sources("logs")
-            if s.name not in skipped
+            if s.name in where
         ),
         "LOGS",
     )
+
+
+def spoken_lines(case: Case) -> dict[str, str]:
+    """The log sources whose lines say more than that a request was answered, each with the filter of those lines.
+
+    The log of the users' requests and access logs are counted, not read; where services share one source, theirs are
+    left out of it.
+    """
+    found = {}
+    for source in case.sources("logs"):
+        names = field_names(case, source)
+        access_log = "http.response.status_code" in names and "level" not in names
+        if _shares(case, source):
+            assert case.requests is not None
+            mine = but_not(case.requests.spec.where)
+            found[source.name] = all_of(mine, None if access_log else "NOT (level IS NULL AND duration_s IS NOT NULL)")
+        elif not access_log and (case.requests is None or source.name != case.requests.source.name):
+            found[source.name] = None
+    return {name: where or "message IS NOT NULL" for name, where in found.items()}
+
+
+def _shares(case: Case, source: Recorded) -> bool:
+    """Do the users' requests stand in this source beside lines of other services?"""
+    requests = case.requests
+    return (
+        requests is not None
+        and source.name == requests.source.name
+        and requests.spec.where == f"service = '{requests.service}'"
+        and case.catalog.sources[source.name].service is None
+    )
+
+
+def _requests_of(case: Case, source: Recorded, names: frozenset[str]) -> list[tuple[str | None, str]]:
+    """The filters of a source's requests without probes, and of those that failed: the users' apart where shared."""
+    parts = [(all_of(_user_requests(case, source, names), _present(names)), _failed(case, source))]
+    if _shares(case, source):
+        assert case.requests is not None
+        parts.append((all_of(but_not(case.requests.spec.where), _no_probes(names), _present(names)), FAILED))
+    return parts
 
 
 def _remember(case: Case, parts: Mapping[str, list[Answer | None]]) -> None:
@@ -183,6 +243,10 @@ def _user_requests(case: Case, source: Recorded, names: frozenset[str]) -> str |
     requests = case.requests
     if requests is not None and source.name == requests.source.name:
         return requests.users
+    return _no_probes(names)
+
+
+def _no_probes(names: frozenset[str]) -> str | None:
     probes = [
         "url.path IN ('/healthz', '/health', '/ready', '/readyz', '/livez', '/metrics', '/nginx_status')"
         if "url.path" in names

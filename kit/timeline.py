@@ -150,9 +150,12 @@ def _of_symptom(symptom: Any, ids: tuple[str, ...]) -> list[Fact]:
             "errors_ratio": "requests begin to fail",
             "slow_ratio": "requests become slow",
             "latency_p99_s": "requests become slow",
-            "traffic_rps": "requests stop coming",
+            "traffic_rps": "fewer requests come",
         }
-        told = " and ".join(dict.fromkeys(what[s] for s in episode.signals)) or "users are hurt"
+        told = (
+            " and ".join(dict.fromkeys(what.get(s, f"{s} is over its limit") for s in episode.signals))
+            or "users are hurt"
+        )
         facts.append(Fact(episode.onset, "symptom", f"{told}{where}{which}", ids))
         if episode.recovered is not None:
             facts.append(Fact(episode.recovered, "recovery", f"users are served as before{which}", ids))
