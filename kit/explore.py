@@ -149,6 +149,28 @@ class LogView(Result):
         return replace(self, exact=True)
 
     @property
+    def is_case(self) -> bool:
+        """Is it a case that is explored?"""
+        return (Path(self.place).expanduser() / "sources.toml").is_file()
+
+    @property
+    def is_affordable(self) -> bool:
+        """Do all lines of this window fit in memory, so that every look can be exact? True where a server counts."""
+        folders = [s for s in self.sources if hasattr(s, "glance")]
+        return all(s.lines_in(self.window) <= s.budget_rows for s in folders)
+
+    def hold(self) -> LogView:
+        """Read all lines of this window into memory, so that every look at it is exact from then on.
+
+        Raises `OverBudget` with a window that would fit. Where a server counts nothing is read.
+        """
+        with long_question("reading all lines"):
+            for source in self.sources:
+                if hasattr(source, "glance"):
+                    source.hold(self.window)
+        return self
+
+    @property
     def everything_at_hand(self) -> bool:
         """Are this window's looks exact already, without `exactly`?"""
         return self.exact or all(s.glance.exact(self.window) for s in self.sources if hasattr(s, "glance"))

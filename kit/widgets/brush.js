@@ -104,14 +104,14 @@ function render({ model, el }) {
     const chosen = model.get("chosen");
     if (chosen.length) {
       element("rect", { x: x(chosen[0]), width: Math.max(x(chosen[1]) - x(chosen[0]), 1), y: TOP - 6, height: bottom - TOP + 6, class: "ik-chosen" }, svg);
-      said.textContent = `${clock(chosen[0], true)} to ${clock(chosen[1], true)} UTC`;
+      said.textContent = `${model.get("label")} · ${clock(chosen[0], true)} to ${clock(chosen[1], true)} UTC`;
       svg.setAttribute("aria-valuetext", said.textContent);
     } else {
-      said.textContent = `${clock(span()[0], true)} to ${clock(span()[1], true)} UTC · drag, or use the arrow keys, to choose a window`;
+      said.textContent = `${model.get("label")} · ${clock(span()[0], true)} to ${clock(span()[1], true)} UTC · drag, or use the arrow keys, to choose a window`;
       svg.setAttribute("aria-valuetext", "no window chosen");
     }
   }
-  for (const name of ["bars", "span", "marks", "chosen", "step_ms"]) model.on(`change:${name}`, draw);
+  for (const name of ["bars", "span", "marks", "chosen", "step_ms", "label"]) model.on(`change:${name}`, draw);
   draw();
 }
 export default { render };
