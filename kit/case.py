@@ -31,6 +31,7 @@ from kit.findings import Findings
 from kit.focus import Focus
 from kit.incident import open_look, read_incident
 from kit.pins import Pins
+from kit.sample_history import add_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,10 @@ def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def working_copy(sample: Path, to: Path) -> Path:
-    """A copy of a recorded sample to work on, without its truth; what was worked out there before is kept."""
+    """A copy of a recorded sample to work on, without its truth; what was worked out there before is kept.
+
+    It has the changes that the gallery's history knows from before the recording.
+    """
     if (to / "incident.toml").exists():
         return to
     to.mkdir(parents=True, exist_ok=True)
@@ -93,6 +97,7 @@ def working_copy(sample: Path, to: Path) -> Path:
         else:
             shutil.copy2(item, to / item.name)
     shutil.copy2(sample / "incident.toml", to / "incident.toml")
+    add_history(sample.resolve().parent, to)
     return to
 
 
@@ -490,6 +495,12 @@ class Case:
 
         spec = FrameSpec("frame", source, table, Window.of(start, end), every or self.every, where)
         return load_frame(self, spec)
+
+    def ask_now(self, name: str) -> tuple[bool, str]:
+        """Does this source answer at this moment, and what does it say? Nothing of it is recorded."""
+        from kit.check import ask_now
+
+        return ask_now(self, name)
 
     @cached_property
     def loader(self) -> Any:

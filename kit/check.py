@@ -58,6 +58,23 @@ def check_sources(case: Case) -> list[SourceCheck]:
     return [_check(case, name, spec) for name, spec in case.catalog.sources.items()]
 
 
+def ask_now(case: Case, name: str) -> tuple[bool, str]:
+    """Does this source answer at this moment, and what does it say? Never from what is recorded, and not recorded.
+
+    A case that may not ask (offline, or a bundle of somebody else's) says so.
+    """
+    spec = case.catalog.sources[name]
+    if case.source(name).source is None:
+        return False, "not asked: this case answers only from what is recorded"
+    began = time.monotonic()
+    try:
+        answer = _cheap(case, case.catalog.open(name), spec.table)
+    except ConnectorError as error:
+        return False, str(error)
+    row = SourceCheck(name, spec.table, True, "", took_s=time.monotonic() - began, engine=answer.fetch.engine)
+    return True, _said(row, answer)
+
+
 def pillar_gaps(case: Case, rows: Sequence[SourceCheck]) -> list[str]:
     """What can none of the sources tell, whatever is asked? A sentence each; empty when nothing is missing.
 
@@ -164,7 +181,7 @@ def _with_content(case: Case, source: Recorded, row: SourceCheck, answer: Answer
     return replace(row, fields=tuple(fields), services=tuple(named))
 
 
-def _cheap(case: Case, source: Recorded, table: str) -> Answer:
+def _cheap(case: Case, source: Any, table: str) -> Answer:
     if table == "logs":
         return source.count(case.look)
     if table == "metrics":

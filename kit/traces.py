@@ -24,6 +24,7 @@ __all__ = [
     "edges_of",
     "error_origins",
     "gaps",
+    "path_seconds",
     "self_time",
 ]
 
@@ -127,6 +128,23 @@ def critical_path(spans: Any) -> CriticalPath:
     if rootless.any():
         because.append(f"{int(rootless.sum()):,} traces lack their root: their gaps are the residual")
     return CriticalPath(parts, per_trace, total_s, total_s - float(parts["seconds"].sum()), tuple(because))
+
+
+def path_seconds(spans: Any) -> np.ndarray:
+    """How many seconds of each span did the answer itself wait for? An entry a row of SPANS; NaN: not on the path.
+
+    The same walk as `critical_path`, told span by span: 0 is on the path and only waited for its children.
+
+    >>> import pandas as pd
+    >>> t, s = pd.Timestamp("2026-01-01T00:00:00Z"), pd.Timedelta("1s")
+    >>> spans = pd.DataFrame({"start": [t, t + s], "duration_s": [3.0, 1.5], "trace_id": ["t", "t"],
+    ...     "span_id": ["a", "b"], "parent_id": [None, "a"], "service": ["web", "db"], "name": ["GET", "SELECT"]})
+    >>> path_seconds(spans).tolist()
+    [1.5, 1.5]
+    """
+    tree = span_tree(spans)
+    on_path, spent = _walk_back(tree, *_clipped(tree))
+    return np.where(on_path, spent / 1e6, np.nan)
 
 
 def error_origins(spans: Any) -> pd.DataFrame:

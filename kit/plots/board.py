@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit.plots.chart import Chart
-from kit.plots.theme import BAD, GREY, HARM, local, plain, shade, styled
+from kit.plots.decimate import kept_points
+from kit.plots.theme import BAD, GREY, HARM, local, plain, shade, styled, upright
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,13 +21,14 @@ def signal_board(
     *,
     title: str,
     incident: tuple[pd.Timestamp, pd.Timestamp],
+    changes: pd.DataFrame | None = None,
     zone: str = "UTC",
 ) -> Chart:
     """Which signals of which services moved, and in what order?
 
     `board` has a row per service and kind: `service`, `kind`, `signal` (column of `wide`; null: nothing measured),
     `direction` (up down flat unknown), `before`, `after`, `onset`. `wide` is the aligned frame. A cell without data
-    says *no data*; it is never drawn as a flat line.
+    says *no data*; it is never drawn as a flat line. `changes` are CHANGES, drawn as dotted lines in every cell.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -38,6 +40,9 @@ def signal_board(
     )  # fmt: skip
     times = local(wide.index, zone)
     left, right = local(list(incident), zone)
+    moments = [] if changes is None or changes.empty else [
+        t for t in local(changes["time"], zone) if len(times) and times[0] <= t <= times[-1]
+    ]  # fmt: skip
     cells = {(row.service, row.kind): row for row in board.itertuples(index=False)}
     traces, shapes, marks = [], [], list(figure.layout.annotations)
     layout: dict[str, Any] = {}
@@ -55,18 +60,21 @@ def signal_board(
                 layout[f"xaxis{axis}"] = layout[f"yaxis{axis}"] = {"visible": False}
                 continue
             moved = cell.direction in ("up", "down")
+            values = wide[cell.signal].to_numpy(dtype=float)
+            at = kept_points(values)
             traces.append(
                 go.Scatter(
-                    x=times, y=wide[cell.signal].to_numpy(dtype=float), mode="lines", connectgaps=False,
+                    x=times[at], y=values[at], mode="lines", connectgaps=False,
                     showlegend=False, xaxis=f"x{axis}", yaxis=f"y{axis}",
                     line={"color": BAD if moved else GREY, "width": 1.8 if moved else 1.2},
-                    hovertemplate=plain(cell.signal) + "<br>%{x|%H:%M:%S}  %{y:.4g}<extra></extra>",
+                    hovertemplate=plain(cell.signal) + "<br>%{x|%H:%M:%S}  %{y:.6~g}<extra></extra>",
                 )
             )  # fmt: skip
             arrow = _ARROWS.get(str(cell.direction), "?")
             marks.append({**place, "text": arrow, "x": 0.02, "y": 0.95,
                           "font": {"size": 14, "color": BAD if moved else GREY}})  # fmt: skip
             shapes += shade(left, right, axes=n, row=n, colour=HARM)
+            shapes += [upright(t, axis=n) for t in moments]
             layout[f"yaxis{axis}"] = {"rangemode": "tozero", "nticks": 3}
             layout[f"xaxis{axis}"] = {"nticks": 4, "tickformat": "%H:%M"}
     figure.add_traces(traces)

@@ -44,6 +44,7 @@ class Chart:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         figure = json.loads(self.figure.to_json())
+        _cite_on_hover(figure, self.evidence)
         figure["config"] = {"displaylogo": False, "responsive": True}
         return {
             PLOTLY_MIME: figure,
@@ -56,3 +57,15 @@ class Chart:
             "text/html": f"<p>{escaped(self.title)}</p>{table_html(self.table)}",
             "text/plain": str(self),
         }
+
+
+def _cite_on_hover(figure: dict[str, Any], evidence: tuple[str, ...]) -> None:
+    """Name the recorded answers on whatever the pointer stands on: the first, and how many more."""
+    if not evidence:
+        return
+    more = f" and {len(evidence) - 1} more" if len(evidence) > 1 else ""
+    for trace in figure.get("data", []):
+        told = trace.get("hovertemplate")
+        if isinstance(told, str) and told:
+            text, tail, rest = told.partition("<extra>")
+            trace["hovertemplate"] = f"{text}<br>{evidence[0]}{more}{tail}{rest}"

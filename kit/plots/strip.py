@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit.plots.chart import Chart
-from kit.plots.theme import BAD, BLUE, CHANGE_SYMBOLS, HARM, ORANGE, PURPLE, local, plain, shade, styled
+from kit.plots.decimate import kept_points
+from kit.plots.theme import BAD, BLUE, CHANGE_SYMBOLS, HARM, ORANGE, PURPLE, local, plain, shade, styled, upright
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,12 @@ def incident_strip(
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.05, row_heights=heights)
     times = local(symptom.index, zone)
     for row, (column, colour) in enumerate(zip(columns, (BAD, ORANGE, BLUE), strict=False), start=1):
+        values = symptom[column].to_numpy(dtype=float)
+        at = kept_points(values)
         figure.add_trace(
             go.Scatter(
-                x=times, y=symptom[column].to_numpy(dtype=float), mode="lines", line={"color": colour, "width": 2},
-                name=plain(column), connectgaps=False, hovertemplate="%{x|%H:%M:%S}  %{y:.4g}<extra></extra>",
+                x=times[at], y=values[at], mode="lines", line={"color": colour, "width": 2},
+                name=plain(column), connectgaps=False, hovertemplate="%{x|%H:%M:%S}  %{y:.6~g}<extra></extra>",
             ),
             row=row, col=1,
         )  # fmt: skip
@@ -121,10 +124,4 @@ def _change_lane(figure: go.Figure, changes: pd.DataFrame, *, row: int, zone: st
 
 
 def _change_lines(changes: pd.DataFrame, *, axes: int, zone: str) -> list[dict[str, Any]]:
-    line = {"color": PURPLE, "width": 1, "dash": "dot"}
-    return [
-        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "xref": f"x{n if n > 1 else ''}",
-         "yref": f"y{n if n > 1 else ''} domain", "line": line, "opacity": 0.6}
-        for at in local(changes["time"], zone)
-        for n in range(1, axes + 1)
-    ]  # fmt: skip
+    return [upright(at, axis=n) for at in local(changes["time"], zone) for n in range(1, axes + 1)]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-_HOME = {"Brush": "brush", "LogExplorer": "log_explorer"}
+_HOME = {
+    "Brush": "brush",
+    "ChangeTimeline": "change_timeline",
+    "EvidenceTray": "evidence_tray",
+    "GoldenBoard": "golden_board",
+    "HypothesisBoard": "hypothesis_board",
+    "LoadForm": "load_form",
+    "LogExplorer": "log_explorer",
+    "PathProbe": "path_probe",
+    "SourcePicker": "source_picker",
+    "TraceWaterfall": "trace_waterfall",
+    "WindowPicker": "window_picker",
+}
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
