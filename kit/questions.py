@@ -180,7 +180,7 @@ def request_logs(case: Case) -> list[tuple[Recorded, str | None, tuple[str, ...]
     return found
 
 
-def lines(case: Case, window: Window, *, n: int, where: Mapping[str, str]) -> pd.DataFrame:
+def lines(case: Case, window: Window, *, n: int, where: Mapping[str, str | None]) -> pd.DataFrame:
     """A uniform sample of up to `n` lines of each log source that `where` names with its filter, LOGS with weights."""
     return _joined(
         (
@@ -192,23 +192,24 @@ def lines(case: Case, window: Window, *, n: int, where: Mapping[str, str]) -> pd
     )
 
 
-def spoken_lines(case: Case) -> dict[str, str]:
+def spoken_lines(case: Case) -> dict[str, str | None]:
     """The log sources whose lines say more than that a request was answered, each with the filter of those lines.
 
-    The log of the users' requests and access logs are counted, not read; where services share one source, theirs are
-    left out of it.
+    The log of the users' requests and access logs (lines without a level) are counted, not read; in a source that many
+    services share, only such lines are left out.
     """
-    found = {}
+    found: dict[str, str | None] = {}
     for source in case.sources("logs"):
         names = field_names(case, source)
-        access_log = "http.response.status_code" in names and "level" not in names
-        if _shares(case, source):
-            assert case.requests is not None
-            mine = but_not(case.requests.spec.where)
-            found[source.name] = all_of(mine, None if access_log else "NOT (level IS NULL AND duration_s IS NOT NULL)")
-        elif not access_log and (case.requests is None or source.name != case.requests.source.name):
+        answered_only = "http.response.status_code" in names
+        if _shares(case, source) and case.requests is not None:
+            access = "http.response.status_code IS NOT NULL" + (" AND level IS NULL" if "level" in names else "")
+            found[source.name] = all_of(but_not(case.requests.spec.where), but_not(access if answered_only else None))
+        elif not (answered_only and "level" not in names) and (
+            case.requests is None or source.name != case.requests.source.name
+        ):
             found[source.name] = None
-    return {name: where or "message IS NOT NULL" for name, where in found.items()}
+    return found
 
 
 def _shares(case: Case, source: Recorded) -> bool:
