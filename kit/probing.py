@@ -48,7 +48,21 @@ class MetricSignals:
             every = [k for k in self.columns if fnmatchcase(k, key)]
             named = {k: self.kinds.get(self.columns[k][0]) or kind_of(k) for k in every}
             return [r for k, kind in named.items() if kind in ("latency", "errors") for r in self.read(k)]
-        return [*self._one(key), *(r for other in self._beside(key) for r in self._one(other))]
+        found = [*self._one(key), *(r for sister in self._sisters(key) for r in self._one(sister))]
+        return [*found, *(r for other in self._beside(key) for r in self._one(other, reported_with=key))]
+
+    def _sisters(self, key: str) -> list[str]:
+        """A resource's others of the same name and one more word: for `a/db.pool.usage.ratio`, `…usage.main.ratio`.
+
+        A path that names one of a service's pools towards a callee means them all.
+        """
+        stem, _, stat = key.rpartition(".")
+        if kind_of(key) != "saturation" or not stat:
+            return []
+        return [
+            k for k in self.columns
+            if k.startswith(f"{stem}.") and k.endswith(f".{stat}") and k[len(stem) + 1 : -len(stat) - 1].isidentifier()
+        ]  # fmt: skip
 
     def _beside(self, key: str) -> list[str]:
         """Failures counted beside a duration: for `a/http.client.b.duration.p99`, `a/http.client.b.failures.*`."""
@@ -58,14 +72,27 @@ class MetricSignals:
         words = ("failures", "errors", "errors_ratio", "timeouts")
         return [k for k in self.columns if k.startswith(f"{stem}.") and k[len(stem) + 1 :].split(".")[0] in words]
 
-    def _one(self, key: str) -> list[Reading]:
-        columns = [key] if key in self.wide.columns else self.columns.get(key, [])
+    def _one(self, key: str, *, reported_with: str | None = None) -> list[Reading]:
+        columns = self._columns_of(key)
         if not columns:
             return []
         kind = self.kinds.get(columns[0]) or kind_of(key)
         values = self._folded(columns, kind)
+        if reported_with is not None:
+            values = self._born_at_zero(values, reported_with)
         before, after = (values[part] for part in self.parts)
         return [read_bins(key, before, after, kind=kind, requests=self._requests(key))]
+
+    def _columns_of(self, key: str) -> list[str]:
+        return [key] if key in self.wide.columns else self.columns.get(key, [])
+
+    def _born_at_zero(self, values: np.ndarray, reported_with: str) -> np.ndarray:
+        """Failures whose counter came up with the first one: none had been there while the calls were reported."""
+        if not np.isnan(values[self.parts[0]]).all():
+            return values
+        durations = self._columns_of(reported_with)
+        reported = self.wide[durations].notna().any(axis=1).to_numpy() if durations else np.zeros(len(values), bool)
+        return np.where(np.isnan(values) & reported, 0.0, values)
 
     def _folded(self, columns: list[str], kind: str) -> np.ndarray:
         """Several instances as one: the worst for latency and saturation, the mean for errors, the sum for traffic."""

@@ -225,10 +225,15 @@ def _shares(case: Case, source: Recorded) -> bool:
 
 def _requests_of(case: Case, source: Recorded, names: frozenset[str]) -> list[tuple[str | None, str]]:
     """The filters of a source's requests without probes, and of those that failed: the users' apart where shared."""
-    parts = [(all_of(_user_requests(case, source, names), _present(names)), _failed(case, source))]
+    parts = [(all_of(_user_requests(case, source, names), _present(names)), failed_at(case, source, names))]
     if _shares(case, source):
         assert case.requests is not None
-        parts.append((all_of(but_not(case.requests.spec.where), _no_probes(names), _present(names)), FAILED))
+        parts.append(
+            (
+                all_of(but_not(case.requests.spec.where), _no_probes(names), _present(names)),
+                failed_at(case, source, names),
+            )
+        )
     return parts
 
 
@@ -257,9 +262,20 @@ def _no_probes(names: frozenset[str]) -> str | None:
     return but_not(" OR ".join(p for p in probes if p) or None)
 
 
-def _failed(case: Case, source: Recorded) -> str:
+def failed_at(case: Case, source: Recorded, names: frozenset[str]) -> str:
+    """How a request failed at this hop: as `signals.toml` says it of users' requests, in the fields that the hop has.
+
+    Where a refusal is harm to users it is harm at every hop; where the hop has none of those fields, the usual.
+    """
+    from connectors.where_fold import fold_missing
+
     requests = case.requests
-    return requests.fails if requests is not None and source.name == requests.source.name else FAILED
+    if requests is None:
+        return FAILED
+    if source.name == requests.source.name:
+        return requests.fails
+    said = fold_missing(requests.spec.failed, names)
+    return said if isinstance(said, str) else FAILED
 
 
 def _present(names: frozenset[str]) -> str:
