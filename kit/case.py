@@ -530,6 +530,7 @@ class Case:
     difference = cached_property(steps.who_is_hurt)
     diagnosis = cached_property(steps.diagnose)
     probes = cached_property(steps.probe)
+    places = cached_property(steps.find_places)
     cut = cached_property(steps.cut_path)
     templates = cached_property(steps.compare_lines)
     spot = cached_property(steps.read_the_spot)

@@ -15,13 +15,15 @@ import pandas as pd
 from kit.golden_signals import SignalBoard
 from kit.result import Result
 from kit.signs import Sign, gather_signs
+from kit.undoing import how_to_undo
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One class of failure.
 
-    The signs it needs (`a|b`: either), those that spoil it and those that help; what to do next.
+    The signs it needs (`a|b`: either), those that spoil it and those that help; what to do next. `{undo}` in the
+    action stands for undoing the first suspect of the kinds `begun_by`, by its own kind; without one, for `undo`.
     """
 
     name: str
@@ -30,13 +32,18 @@ class Rule:
     helps: tuple[str, ...] = ()
     action: str = ""
     says: str = ""
+    begun_by: tuple[str, ...] = ()
+    undo: str = ""
 
+
+CHANGES = ("deploy", "config", "flag", "schema")
+"""Kinds that somebody undoes."""
 
 RULES: tuple[Rule, ...] = (
     Rule("traffic_lost",
          needs=("traffic_down",), spoils=("errors_up", "latency_up"),
          says="fewer requests arrive and those that do are served well",
-         action="look upstream: DNS, routing, the client's release"),
+         action="look before the edge: DNS, routing, the client's release"),
     Rule("certificate_expired",
          needs=("errors_up|dependency_errors_up", "certificate_says"), helps=("certificate_due", "failures_fast"),
          says="calls fail because a certificate is out of date",
@@ -44,19 +51,20 @@ RULES: tuple[Rule, ...] = (
     Rule("disk_full",
          needs=("errors_up|latency_up", "disk_full|disk_says"), helps=("disk_full", "disk_says"),
          says="a disk has no room left",
-         action="free space or grow the disk"),
+         action="free the disk: remove what can be spared, or grow it"),
     Rule("auth_misconfiguration",
          needs=("auth_errors_up",), helps=("change_lines_up",),
          says="requests are refused as not authorised",
-         action="undo the change of keys, tokens or permissions"),
+         action="{undo}", begun_by=CHANGES, undo="undo the change of keys, tokens or permissions"),
     Rule("client_contract",
          needs=("client_errors_up",), spoils=("auth_errors_up", "throttled"), helps=("one_client", "change_lines_up"),
          says="requests are refused as malformed or unknown",
-         action="undo the change of the interface, or serve both versions"),
+         action="{undo}, or serve both versions of the interface", begun_by=CHANGES,
+         undo="undo the change of the interface"),
     Rule("one_location",
          needs=("errors_up|latency_up", "location_splits"), helps=("traffic_steady",),
          says="one host, zone or instance is ill and the others are not",
-         action="take the place out of rotation"),
+         action="take the host out of rotation{place}, if the others have room for its share"),
     Rule("retry_storm",
          needs=("errors_up|latency_up", "attempts_up"), spoils=("traffic_up",),
          helps=("resource_squeezed", "inner_traffic_up"),
@@ -65,11 +73,12 @@ RULES: tuple[Rule, ...] = (
     Rule("queue_backlog",
          needs=("queue_grows",), spoils=("pool_full",), helps=("traffic_steady",),
          says="work arrives faster than it is taken from a queue",
-         action="scale or mend the consumers; stop what fills the queue"),
+         action="let the worker go faster: scale or mend what takes from the queue, or stop what fills it"),
     Rule("resource_leak",
          needs=("errors_up|latency_up", "resource_creeps"), spoils=("traffic_up",), helps=("restarts",),
          says="a resource fills slowly at steady traffic until it is gone",
-         action="restart to buy time, then find what is never freed"),
+         action="{undo}; restart in turns until then, and find what is never freed",
+         begun_by=("deploy", "config", "flag"), undo="restart to buy time"),
     Rule("slow_dependency",
          needs=("errors_up|latency_up", "dependency_slow"), spoils=("traffic_up", "database_slower"),
          helps=("latency_fixed", "cut_at_dependency"),
@@ -83,22 +92,22 @@ RULES: tuple[Rule, ...] = (
     Rule("scheduled_job",
          needs=("errors_up|latency_up", "job_spans"), spoils=("traffic_up", "pool_full"), helps=("database_slow",),
          says="harm lasts as long as a job runs",
-         action="stop the job, or move it to a quiet hour"),
+         action="{undo}, then move it to a quiet hour", begun_by=("job",), undo="end the job"),
     Rule("overload",
          needs=("traffic_up", "errors_up|latency_up"), spoils=("attempts_up",), helps=("resource_squeezed",),
          says="more users ask than the system can serve",
-         action="shed load, scale out"),
+         action="shed or add capacity: refuse the least important requests, scale out what is squeezed"),
     Rule("bad_change",
          needs=("errors_up", "change_lines_up"),
          spoils=("traffic_up", "pool_full", "dependency_slow", "dependency_errors_up", "resource_squeezed"),
          helps=("version_splits", "failures_fast", "traffic_steady"),
          says="errors rose right after a change and no resource is squeezed",
-         action="roll back"),
+         action="{undo}", begun_by=CHANGES, undo="roll back"),
     Rule("bad_change",
          needs=("latency_up", "change_lines_up", "version_splits"),
          spoils=("traffic_up", "pool_full", "dependency_slow"), helps=("traffic_steady",),
          says="the new version is slower than the old one beside it",
-         action="roll back"),
+         action="{undo}", begun_by=CHANGES, undo="roll back"),
     Rule("fail_fast",
          needs=("errors_up", "latency_down|failures_fast"),
          spoils=("change_lines_up", "resource_squeezed", "client_errors_up", "auth_errors_up", "traffic_up",
@@ -162,6 +171,7 @@ def classify(
     failures: Any = None,
     suspects: Any = None,
     differences: pd.DataFrame | None = None,
+    places: Sequence[Any] | None = None,
     templates: pd.DataFrame | None = None,
     cut: Any = None,
     path: pd.DataFrame | None = None,
@@ -174,9 +184,10 @@ def classify(
 
     `board` from `read_signals`; everything else sharpens it and may be missing, which then is *unknown*, not *no*:
     `symptom` (`find_symptom`, or one of its episodes), `failures` (`count_failures`), `suspects` (`rank_changes`),
-    `differences` (`explain_difference` on failing requests), `templates` (`compare_templates`), `cut` (`bisect`),
-    `path` (PATH: tells databases, queues and third parties), `entry` (name of the outermost service), `jobs` (CHANGES
-    of kind job with `until`). `without` leaves rules out by name, for the test that no other class fits by accident.
+    `differences` (`explain_difference` on failing requests), `places` (`find_places`), `templates`
+    (`compare_templates`), `cut` (`bisect`), `path` (PATH: tells databases, queues and third parties), `entry` (name of
+    the outermost service), `jobs` (CHANGES of kind job with `until`). `without` leaves rules out by name, for the test
+    that no other class fits by accident.
 
     The rules are `RULES`, read from the top. It misleads where two faults overlap: the first rule wins, the other is
     among the rivals.
@@ -200,6 +211,7 @@ def classify(
         failures=failures,
         suspects=suspects,
         differences=differences,
+        places=places,
         templates=templates,
         cut=cut,
         path=path,
@@ -233,7 +245,7 @@ def classify(
         rule.name,
         tuple(dict.fromkeys(because)),
         tuple(dict.fromkeys(against)),
-        rule.action.replace("{dependency}", _dependency(cut, path)),
+        _next_action(rule, suspects=suspects, cut=cut, path=path, places=places),
         _rivals(usable, by_name, rule.name),
         signs,
         rule.says,
@@ -252,7 +264,7 @@ def rule_table(rules: Sequence[Rule] = RULES) -> pd.DataFrame:
             "needs": " and ".join(r.needs),
             "spoiled by": ", ".join(r.spoils),
             "helped by": ", ".join(r.helps),
-            "next": r.action,
+            "next": r.action.replace("{undo}", r.undo).replace("{place}", ""),
         }
         for r in rules
     ]
@@ -276,6 +288,21 @@ def _rivals(rules: Sequence[Rule], signs: dict[str, Sign], winner: str | None) -
         why = "; ".join([*(f"lacks: {t}" for t in lacks), *(f"against: {t}" for t in spoiled)]) or "fits as well"
         found[rule.name] = why
     return tuple(found.items())
+
+
+def _next_action(rule: Rule, *, suspects: Any, cut: Any, path: pd.DataFrame | None, places: Any) -> str:
+    """The rule's action in the words of this incident: what began it is undone as its kind demands."""
+    words = {"{dependency}": _dependency(cut, path), "{place}": f" ({places[-1].value})" if places else ""}
+    if "{undo}" in rule.action:
+        words["{undo}"] = rule.undo
+        for suspect in getattr(suspects, "ranked", ()):
+            if suspect.kind in rule.begun_by:
+                words["{undo}"] = how_to_undo(suspect)
+                break
+    said = rule.action
+    for placeholder, text in words.items():
+        said = said.replace(placeholder, text)
+    return said
 
 
 def _dependency(cut: Any, path: pd.DataFrame | None) -> str:

@@ -22,6 +22,7 @@ from kit.numerics.moments import as_moment, clock, length
 from kit.requests import request_arrays
 from kit.result import Result
 from kit.suspects import Suspect, Suspects
+from kit.undoing import how_to_undo
 
 _LOSES = re.compile(r"drop[ _]+(table|column|database|schema)|truncate|delete|purge|drop[ _]+\w+[ _]+col(umn)?\b", re.I)
 UNDOABLE = ("deploy", "config", "flag", "schema", "scale")
@@ -210,9 +211,6 @@ def _undo(s: Suspect, suspects: Suspects) -> Lever:
             600.0,
             s.ref or s.id,
         )
-    verb = {"flag": "switch back", "config": "put back", "schema": "undo", "scale": "scale back"}.get(
-        s.kind, "roll back"
-    )
     risk = (
         "an index takes time to build and may lock writes"
         if s.kind == "schema"
@@ -221,7 +219,7 @@ def _undo(s: Suspect, suspects: Suspects) -> Lever:
         )
     )
     return Lever(
-        f"{verb} {name}",
+        how_to_undo(s),
         speaks,
         risk,
         True,

@@ -103,7 +103,7 @@ class PathGraph:
         found: list[Break] = []
         for node in ill:
             if node in self.places and not any(n in self.places for n in self._below(node, _CARRIES) if n in ill):
-                why = f"only its {self.places[node]} is: its sisters call the same things and are well"
+                why = f"of it only {self.places[node]}: its sisters call the same things and are well"
                 found.append(self._here(node, why))
                 continue
             deeper = [n for n in self._below(node, ("bad", "unknown", "beyond")) if n in ill]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from connectors.base import Selection
 from connectors.where import all_of
-from connectors.window import Window
+from connectors.window import Window, utc
 from kit import questions
 from kit.questions import but_not
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kit.impact import Impact
     from kit.mitigation import Levers
     from kit.path import Cut, Probes
+    from kit.places import Place
     from kit.playbooks import Playbook
     from kit.postmortem import Postmortem
     from kit.reproduction import Reproduction
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 LINES_READ = 50_000
 STATEMENT = "db.query.summary"
 PLAN = "postgresql.plan"
+MARKS = ("detected", "engaged", "mitigated", "resolved")
 GIVEN_UP = "http.response.status_code = 499"
 """The client closed the connection: a request that was too slow for it."""
 
@@ -182,6 +184,26 @@ def who_is_hurt(case: Case) -> pd.DataFrame:
     )
 
 
+def find_places(case: Case) -> tuple[Place, ...]:
+    """04: of which services on the path is one place alone ill? Each hop's own log is asked, the entry's left out."""
+    from kit.places import HopLog, find_places
+
+    if case.episode is None or case.requests is None or case.path is None or case.episode.hurts in ("lost", "late"):
+        return ()
+    failing, limit = "errors_ratio" in case.episode.signals, slow_limit(case)
+    logs = []
+    for service in dict.fromkeys(case.path["callee"]):
+        placed = case.logs_of(service)
+        names = questions.field_names(case, placed[0]) if placed is not None else frozenset()
+        if placed is None or not {"http.response.status_code", "duration_s"} <= names:
+            continue
+        source, mine = placed
+        slow = f"duration_s > {limit}" if limit is not None else None
+        hurt = questions.failed_at(case, source, names) if failing or slow is None else slow
+        logs.append(HopLog(service, source, all_of(mine, "http.response.status_code IS NOT NULL"), hurt, names))
+    return find_places(logs, incident=case.incident)
+
+
 def bad_requests(case: Case) -> str:
     """Which of the users' requests were hurt: the failed ones, or the slow and given-up ones where few failed."""
     requests, episode = case.requests, case.episode
@@ -210,6 +232,7 @@ def diagnose(case: Case) -> Diagnosis:
         failures=failures,
         suspects=case.suspects,
         differences=case.difference if len(case.difference) else None,
+        places=case.places,
         templates=case.templates if len(case.templates) else None,
         cut=case.cut,
         path=case.path,
@@ -241,15 +264,15 @@ def cut_path(case: Case) -> Cut:
 
     if case.episode is not None and case.episode.hurts == "lost":
         return cut_before_entry(case.path, case.entry)
-    return bisect(case.probes)
+    return bisect(case.probes, places={p.service: f"{p.predicate} ill" for p in case.places})
 
 
 def compare_lines(case: Case) -> pd.DataFrame:
     """05: which log templates are new, gone or changed since the onset? Request logs are left out: they are counted."""
     from kit.templates import compare_templates
 
-    skip = [s.name for s in case.sources("logs") if _only_requests(case, s)]
-    parts = [questions.lines(case, w, n=LINES_READ, skip=skip) for w in (case.baseline, case.incident)]
+    spoken = questions.spoken_lines(case)
+    parts = [questions.lines(case, w, n=LINES_READ, where=spoken) for w in (case.baseline, case.incident)]
     rows = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else parts[0]
     if not len(rows):
         return pd.DataFrame(columns=["template", "class", "service", "level", "baseline_rate", "incident_rate", "id"])
@@ -475,8 +498,23 @@ def measure_harm(case: Case) -> Impact | None:
         objective=[o.model_dump() for o in case.about.objective],
         onset=case.onset,
         recovered=case.recovered,
-        marks=[m.model_dump() for m in case.about.mark],
+        marks=_marks(case),
     )
+
+
+def _marks(case: Case) -> list[dict[str, Any]]:
+    """The moments of the response: those that people noted; what they did not, from the pager's rows, alerts, actions.
+
+    The first alert of the harm stands for detected, and the first action that helped for mitigated.
+    """
+    marks: list[dict[str, Any]] = [m.model_dump() for m in case.about.mark]
+    known = {m["kind"] for m in marks}
+    more = [{"kind": r["mark"], "time": utc(r["time"])} for r in case.noted if r.get("mark") in MARKS]
+    if case.onset is not None and len(case.alerts):
+        during = case.alerts["time"][case.alerts["time"] >= pd.Timestamp(case.onset.earliest)]
+        more += [{"kind": "detected", "time": during.min().to_pydatetime()}] if len(during) else []
+    more += [{"kind": "mitigated", "time": e.time} for e in case.levers.effects if e.effect == "helped"]
+    return marks + [m for m in more if m["kind"] not in known]
 
 
 def try_guardrails(case: Case, *, history: Iterable[tuple[pd.DataFrame, pd.DataFrame, Window]] = ()) -> Guardrails:
@@ -593,10 +631,3 @@ def _at_the_cut(case: Case) -> tuple[str, ...]:
     if cut.between is None:
         return ()
     return tuple(part.strip() for part in cut.between.split("→"))
-
-
-def _only_requests(case: Case, source: Any) -> bool:
-    requests = case.requests
-    names = questions.field_names(case, source)
-    access_log = "http.response.status_code" in names and "level" not in names
-    return access_log or (requests is not None and source.name == requests.source.name)

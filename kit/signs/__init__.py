@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ def gather_signs(
     failures: Any = None,
     suspects: Any = None,
     differences: pd.DataFrame | None = None,
+    places: Sequence[Any] | None = None,
     templates: pd.DataFrame | None = None,
     cut: Any = None,
     path: pd.DataFrame | None = None,
@@ -45,7 +47,7 @@ def gather_signs(
         *resource_signs(board, templates, nodes),
         *dependency_signs(board, nodes, cut),
         *change_signs(suspects, episode, board),
-        *split_signs(differences),
+        *split_signs(differences, places),
         certificate_sign(templates),
         *job_signs(jobs, episode),
     ]

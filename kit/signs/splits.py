@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 
 from kit.signs.sign import Sign
 
 
-def split_signs(differences: pd.DataFrame | None) -> list[Sign]:
-    """Are most failing requests of one place, one version, one client?"""
+def split_signs(differences: pd.DataFrame | None, places: Sequence[Any] | None = None) -> list[Sign]:
+    """Are most hurt requests of one place, one version, one client? `places` from `find_places`, at each hop's own."""
     names = {
         "location_splits": ("zone", "host", "instance", "region", "upstream.address", "node", "pod"),
         "version_splits": ("version", "service.version"),
@@ -32,4 +35,6 @@ def split_signs(differences: pd.DataFrame | None) -> list[Sign]:
                 else f"failing requests do not differ by {fields[0]}",
             )
         )
+    if places:
+        return [Sign("location_splits", True, places[-1].text), *found[1:]]
     return found
