@@ -148,7 +148,8 @@ class ElasticLogs:
         if self._columns[field].grouped is None:
             raise NotExpressible(f"{field} is not kept for computing in {self.name}: read its rows instead.")
         bins = 1 if step_ms is None else window.seconds * 1000 / step_ms
-        compression = 1000 if bins * (top if by else 1) <= 500 else 200
+        fine = bins * (top if by else 1) <= 500 and self._cost.rows <= MANY_ROWS
+        compression = 1000 if fine else 200
         wanted = list(dict.fromkeys(("n", *stats)))
         measures = Measures(self._columns[field], wanted, self._layout.weight, compression)
         rows = measured_rows(

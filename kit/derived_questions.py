@@ -48,9 +48,10 @@ def _schemas(case: Case) -> list[Row]:
         if not _is_database(case, source.name):
             continue
         lines = _lines(case, source, where)
-        service = case.catalog.sources[source.name].service or source.name
-        if len(lines):
-            found += statements.schema_changes(lines, service=service)
+        if not len(lines):
+            continue
+        for service, part in lines.groupby(lines["service"].fillna(source.name).astype(str), sort=True):
+            found += statements.schema_changes(part, service=str(service))
     return found
 
 

@@ -135,3 +135,12 @@ def test_all_notebooks_run_on_it_and_find_the_harm(looked, walked):
     onset, other = found["episodes"][0]["onset"], known["episodes"][0]["onset"]
     assert onset["earliest"] <= other["latest"]
     assert other["earliest"] <= onset["latest"]
+
+
+def test_services_that_share_an_index_are_read_like_those_with_logs_of_their_own(looked):
+    """The logs alone name the class, by the lines of one service and the statements of another."""
+    (episode,) = looked[0].findings.merge()["episodes"]
+    assert episode["failure"]["name"] == "pool_starved"
+    assert any("no free connection in pool" in because for because in episode["failure"]["because"])
+    assert any("postgres/statements.duration.p99" in because for because in episode["failure"]["because"])
+    assert episode["suspects"][0]["service"] == "postgres"
