@@ -17,6 +17,7 @@ import pandas as pd
 from connectors.errors import BadInput
 from connectors.window import Window, utc
 from kit.change_content import cut_nodes, distances, first_caller, scope_of_cut, version_split, words_in, words_of
+from kit.change_effect import acts_slowly, effect_of, over_before, undoing_of
 from kit.derived.traffic import FEWER
 from kit.numerics import columns
 from kit.numerics.columns import Table
@@ -26,7 +27,6 @@ from kit.suspects import Suspect, Suspects, told_when
 CLOSE_S = 120.0
 HALF_LIFE_S = 1800.0
 SLOW_HALF_LIFE_S = 86400.0
-SLOW_KINDS = ("certificate", "disk", "job")
 LOOKBACK_S = 4 * 3600.0
 SYMPTOMS = ("dependency",)
 """Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
@@ -63,9 +63,10 @@ def rank_changes(
     effect to the end of the onset, at least two minutes. Without it p is NaN: unknown, and said.
 
     Score = time × scope × dose. Time is 1 within two minutes before the onset's interval or in it, then halves every 30
-    minutes (24 hours for certificates, disks, jobs); where p > .3 time is worth nothing, and no change is a suspect by
-    time alone. A change that takes effect later stands at the restart, deploy, schedule or expiry that woke it. Source:
-    change correlation with a base rate; a coincidence in time is no cause.
+    minutes (24 hours for certificates that run out, disks, jobs); where p > .3 time is worth nothing, and no change is
+    a suspect by time alone. A change that takes effect later stands at the restart, deploy, schedule or expiry that
+    woke it; one that was undone or replaced two minutes before the onset or earlier is none (`over`). Source: change
+    correlation with a base rate; a coincidence in time is no cause.
 
     >>> changes = pd.DataFrame({"id": ["a", "b"], "time": pd.to_datetime(["2026-03-01T02:13Z", "2026-03-01T02:20Z"]),
     ...     "kind": "deploy", "summary": ["checkout 4.7", "checkout 4.6 again"], "reverts": [None, "a"]})
@@ -80,7 +81,8 @@ def rank_changes(
     hops = distances(path)
     ill = _service(symptom) or (first_caller(path) if path is not None else None)
     seen = [_seen(row, rows, moment, hops, ill, symptom is not None) for row in rows]
-    judged = [_judged(s, seen, moment, history) for s in seen]
+    slow = {row["id"] for row in rows if acts_slowly(row)}
+    judged = [_judged(s, seen, moment, history, slow=s.id in slow) for s in seen]
     return _ranked(judged, moment, history, second=False)
 
 
@@ -121,7 +123,7 @@ def rerank_changes(
     hops = distances(path)
     found = []
     for s in suspects.suspects:
-        if s.relation == "after" or s.effect is None or _is_symptom(s):
+        if s.relation == "after" or s.effect is None or s.over or _is_symptom(s):
             found.append(s)
             continue
         factor, why = 1.0, []
@@ -239,7 +241,7 @@ def _seen(
     ill_is_given: bool,
 ) -> Suspect:
     """The change with its effect, its relation to the onset, its scope, and what undid it."""
-    effect, woken = _effect(row, rows, onset)
+    effect, woken = effect_of(row, rows, onset)
     why = [woken] if woken else []
     at = effect or row["time"]
     if row["time"] > onset.latest or (effect is not None and effect > onset.latest):
@@ -247,10 +249,11 @@ def _seen(
     else:
         relation = "before" if at <= onset.earliest else "within_uncertainty"
     scope = _scope(row["service"], ill, distance, ill_is_given)
-    undone = next(
-        (r for r in rows if r["reverts"] and r["reverts"] in (row["id"], row["ref"]) and r["id"] != row["id"]), None
-    )
-    if undone:
+    over = over_before(row, rows, onset)
+    undone = undoing_of(row, rows)
+    if over:
+        why.append(over)
+    elif undone:
         why.append(f"undone at {clock(undone['time'])}")
     if row["reverts"]:
         why.append(f"undoes {row['reverts']}")
@@ -275,36 +278,8 @@ def _seen(
         row["after"],
         tuple(row.get("brings", ())),
         bool(row["derived"]),
+        over is not None,
     )
-
-
-def _effect(row: Mapping[str, Any], rows: list[dict[str, Any]], onset: Moment) -> tuple[datetime | None, str | None]:
-    """When did it take effect, and what woke it? None: nothing has, before the onset ended, or it is not known."""
-    takes = row["takes_effect"] or "now"
-    if takes == "restart":
-        wakers = [
-            r
-            for r in rows
-            if r["kind"] in ("restart", "deploy", "scale", "node")
-            and r["time"] >= row["time"]
-            and r["id"] != row["id"]
-            and (row["service"] is None or r["service"] in (None, row["service"]))
-            and r["time"] <= onset.latest
-        ]
-        if not wakers:
-            return None, "nothing restarted after it, so it had not taken effect"
-        # of several restarts since, the one next to the onset brought the harm, if any did
-        waker = max(wakers, key=lambda r: r["time"])
-        return waker["time"], f"woken by {waker['summary']} at {clock(waker['time'])}"
-    if takes == "schedule" and row["kind"] == "job":
-        return row["time"], None  # it acts from its start on; `until` is its end
-    if takes in ("schedule", "expiry"):
-        if row["until"] is not None:
-            return row["until"], f"takes effect on {takes}, at {clock(row['until'])}"
-        if row["kind"] in SLOW_KINDS:
-            return row["time"], None
-        return None, f"takes effect on {takes}; when is not recorded"
-    return row["time"], None
 
 
 def _scope(service: str | None, ill: str | None, distance: Mapping[tuple[str, str], int], given: bool) -> str:
@@ -322,7 +297,7 @@ def _scope(service: str | None, ill: str | None, distance: Mapping[tuple[str, st
     return "next to it on the path" if hops == 1 else "further along the path"
 
 
-def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None) -> Suspect:
+def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None, *, slow: bool) -> Suspect:
     """The change with its chance of coincidence and its score."""
     if s.relation == "after":
         return replace(s, because=(f"{length((s.time - onset.latest).total_seconds())} after the onset", *s.because))
@@ -336,7 +311,9 @@ def _judged(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window 
     if s.derived:
         why.append("nobody reported it: the data shows it")
     p = _coincidence(s, everyone, onset, history, span)
-    half_life = SLOW_HALF_LIFE_S if s.kind in SLOW_KINDS else HALF_LIFE_S
+    if s.over:
+        return replace(s, p_coincidence=p, because=(*why, *s.because))
+    half_life = SLOW_HALF_LIFE_S if slow else HALF_LIFE_S
     time = 1.0 if ahead <= CLOSE_S else 0.5 ** ((ahead - CLOSE_S) / half_life)
     by_time = time >= 0.5 and not p > EXPECTED
     if p > EXPECTED:
@@ -395,7 +372,7 @@ def _ranked(
     out, rank = [], 0
     was = {s.id: s.rank for s in before.suspects} if before else {}
     for s in order:
-        eligible = s.relation != "after" and s.effect is not None and s.score >= FLOOR and not s.reverts
+        eligible = s.relation != "after" and s.effect is not None and s.score >= FLOOR and not (s.reverts or s.over)
         if not second:
             eligible = eligible and s.by_time
         rank += eligible

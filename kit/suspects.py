@@ -19,8 +19,8 @@ class Suspect:
     `relation`: before, within_uncertainty, after (a response or consequence). `effect`: when it took effect (None:
     not yet, or not known). `derived`: nobody reported it, the data shows it.
     `p_coincidence`: chance of a change like it so near to the onset; NaN: base rate unknown.
-    `by_time`: time alone makes it stand out. `rank` None: listed, not suspected. `score` 0–1 orders them, no
-    probability.
+    `by_time`: time alone makes it stand out. `over`: it was undone or replaced before the onset. `rank` None: listed,
+    not suspected. `score` 0–1 orders them, no probability.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Suspect:
     after: str | None = None
     brings: tuple[str, ...] = ()
     derived: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

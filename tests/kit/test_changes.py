@@ -271,3 +271,43 @@ def test_a_statement_in_the_databases_log_is_a_suspect_that_nobody_reported():
     found = rank_changes(table(dropped), ONSET).ranked[0]
     assert found.derived
     assert any("nobody reported it" in reason for reason in found.because)
+
+
+def after_all(*rows):
+    """Each change's id with whether it is a suspect, and why it is over where it is."""
+    found = rank_changes(table(*rows), ONSET)
+    over = {s.id: [b for b in s.because if b.endswith(", before the onset")] for s in found.suspects}
+    return {s.id: (s.rank is not None, "".join(over[s.id])) for s in found.suspects}
+
+
+def test_what_was_undone_before_the_onset_is_no_suspect_unless_it_was_just_now():
+    back = {**change("02:05:00", "back"), "reverts": "bad"}
+    assert after_all(change("02:00:00", "bad"), back)["bad"] == (False, "undone at 02:05:00, before the onset")
+    just_now = {**change("02:13:00", "back"), "reverts": "bad"}
+    assert after_all(change("02:00:00", "bad"), just_now)["bad"][0]
+
+
+def test_a_flag_set_anew_and_an_earlier_run_of_a_job_are_replaced_and_a_deploy_is_not():
+    def pair(kind, ref="same"):
+        more = {"kind": kind, "ref": ref, "service": "web"}
+        return {**change("02:00:00", "old"), **more}, {**change("02:05:00", "new"), **more}
+
+    for kind in ("flag", "config", "job", "scale"):
+        found = after_all(*pair(kind))
+        assert not found["old"][0], kind
+        assert found["old"][1].startswith("replaced by")
+        assert found["new"] == (True, ""), kind
+    assert after_all(*pair("deploy"))["old"] == (True, "")  # the later version has what the earlier one brought
+    assert after_all(*pair("flag", None))["old"] == (True, "")  # which flag is not known
+
+
+def test_what_is_over_stays_out_whatever_it_holds():
+    back = {**change("02:05:00", "back"), "reverts": "bad"}
+    first = rank_changes(table({**change("02:00:00", "bad"), "summary": "drop index orders_customer"}, back), ONSET)
+    again = rerank_changes(first, texts=["SELECT * FROM orders WHERE customer = ?"])
+    assert next(s for s in again.suspects if s.id == "bad").rank is None
+
+
+def test_a_certificate_put_in_place_by_hand_acts_at_once():
+    renewed = {**change("02:00:00", "c", kind="certificate"), "time": "2026-02-28T20:00:00Z"}
+    assert after_all(renewed)["c"] == (False, "")
