@@ -28,6 +28,8 @@ CLOSE_S = 120.0
 HALF_LIFE_S = 1800.0
 SLOW_HALF_LIFE_S = 86400.0
 LOOKBACK_S = 4 * 3600.0
+PASSING = ("job", "traffic")
+"""Kinds that end by themselves."""
 SYMPTOMS = ("dependency",)
 """Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
 EXPECTED = 0.3
@@ -279,6 +281,7 @@ def _seen(
         tuple(row.get("brings", ())),
         bool(row["derived"]),
         over is not None,
+        row["until"],
     )
 
 
@@ -344,7 +347,7 @@ def _is_symptom(s: Suspect) -> bool:
 def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None, span: float) -> float:
     """How likely is a change of the same kind and scope within that span of an onset, by the rate in the history?
 
-    Its own window is left out of history, else every change would be its own base rate; half a change is added, so
+    Of what passes by itself only what lasted at least half as long counts. Its own window is left out of history, else every change would be its own base rate; half a change is added, so
     that a short history never claims certainty.
     """
     if history is None or s.effect is None:
@@ -361,8 +364,20 @@ def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Wi
         and history.start <= o.effect < end
         and o.kind == s.kind
         and o.scope == s.scope
+        and _lasted_like(o, s)
     ]
     return float(1 - np.exp(-(len(alike) + 0.5) / seconds * span))
+
+
+def _lasted_like(other: Suspect, s: Suspect) -> bool:
+    """Did the other last at least half as long? What is over in a moment is no base rate for what runs for a minute.
+
+    Only for what passes by itself and whose end is known.
+    """
+    if s.kind not in PASSING or s.until is None:
+        return True
+    mine = (s.until - s.time).total_seconds()
+    return other.until is not None and (other.until - other.time).total_seconds() >= mine / 2
 
 
 def _ranked(

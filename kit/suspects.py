@@ -44,6 +44,7 @@ class Suspect:
     brings: tuple[str, ...] = ()
     derived: bool = False
     over: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

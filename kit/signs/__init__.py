@@ -11,7 +11,7 @@ from kit.golden_signals import SignalBoard
 from kit.signs.coincidence import change_signs, job_signs
 from kit.signs.dependencies import dependency_signs
 from kit.signs.harm import harm_signs
-from kit.signs.lines import certificate_sign
+from kit.signs.lines import certificate_sign, lock_sign
 from kit.signs.refusals import refusal_signs
 from kit.signs.resources import pool_signs, resource_signs
 from kit.signs.sign import Sign, episode_of, kinds_of_nodes, outermost
@@ -49,6 +49,7 @@ def gather_signs(
         *change_signs(suspects, episode, board),
         *split_signs(differences, places),
         certificate_sign(templates),
+        lock_sign(templates),
         *job_signs(jobs, episode),
     ]
     return tuple(found)

@@ -20,7 +20,10 @@ def dependency_signs(board: SignalBoard, nodes: dict[str, str], cut: Any) -> lis
     failing = [
         r
         for r in board.readings
-        if r.kind in ("errors", "other") and _is_dependency(r, nodes, of="(failures|errors)") and r.arrow == "up"
+        if r.kind in ("errors", "other")
+        and _is_dependency(r, nodes, of="(failures|errors)")
+        and r.arrow == "up"
+        and r.now > 0  # a counter that came up and counts nothing tells of no failure
     ]
     databases = [
         r

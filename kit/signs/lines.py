@@ -19,6 +19,19 @@ POOL = re.compile(
     r"|(get|acquir\w+|wait\w+ for|no (free|available)) (a )?connection|connection from the pool",
     re.I,
 )
+LOCK = re.compile(
+    r"still waiting for \w*Lock|lock wait timeout|deadlock detected|waiting for .{0,40}metadata lock", re.I
+)
+
+
+def lock_sign(templates: pd.DataFrame | None) -> Sign:
+    """Does a line that is new or louder say that statements wait for a lock, which is not that they are slow?"""
+    said = lines_that_say(templates, LOCK)
+    return Sign(
+        "lock_says",
+        None if templates is None else bool(said),
+        f"statements wait for a lock: {said[0]}" if said else "no line speaks of waiting for a lock",
+    )
 
 
 def certificate_sign(templates: pd.DataFrame | None) -> Sign:

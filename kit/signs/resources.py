@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,7 @@ def resource_signs(board: SignalBoard, templates: pd.DataFrame | None, nodes: di
         if (is_share(r.signal) and r.now >= 0.97) or ("avail" in name_of(r) and r.arrow == "down" and r.size <= 0.05)
     ]
     creeping = [r for r in saturation if _LEAK_SIGNAL.search(name_of(r)) and "avail" not in name_of(r) and _creeps(r)]
+    teeth = [r for r in saturation if _LEAK_SIGNAL.search(name_of(r)) and _sawtooth(r, board)]
     restarts = [r for r in board.readings if re.search("restart|start_time|uptime", name_of(r))]
     said = lines_that_say(templates, DISK)
     growing = [r for r in queues if r.arrow == "up" and (r.size >= 3 or not np.isfinite(r.size))]
@@ -104,6 +106,13 @@ def resource_signs(board: SignalBoard, templates: pd.DataFrame | None, nodes: di
             bool(creeping) if any(_LEAK_SIGNAL.search(name_of(r)) for r in saturation) else None,
             f"it had been filling before: {told(creeping)}" if creeping else "nothing fills slowly",
         ),
+        Sign(
+            "resource_sawtooth",
+            bool(teeth) if any(_LEAK_SIGNAL.search(name_of(r)) for r in saturation) else None,
+            f"it climbs and drops back, again and again, as it did not before: {told(teeth)}"
+            if teeth
+            else "nothing climbs and drops back again and again",
+        ),
         moved("restarts", restarts, "up", "restarts", "no restarts", "restarts are not measured"),
     ]
 
@@ -122,3 +131,37 @@ def _creeps(reading: SignalReading) -> bool:
     ranks = np.argsort(np.argsort(half))
     rho = float(np.corrcoef(ranks, np.arange(len(half)))[0, 1]) if len(half) > 4 else 0.0
     return rho >= 0.9 and late >= 1.5 * max(early, 1e-12)
+
+
+TEETH, CLIMB, STEPS = 2, 1.25, 2
+"""A sawtooth has at least so many teeth; each climbs by a quarter over at least two points before it drops back."""
+
+
+def _sawtooth(reading: SignalReading, board: SignalBoard) -> bool:
+    """Does it climb and drop back again and again since the baseline ended, and did it not before?
+
+    One jump and fall is no tooth: while a version replaces another, both processes count for a moment.
+    """
+    values = np.array(reading.spark)
+    whole = (max(board.incident.end, board.baseline.end) - board.baseline.start).total_seconds()
+    healthy = round(len(values) * board.baseline.seconds / whole) if whole > 0 else 0
+    before, since = (part[~np.isnan(part)] for part in (values[:healthy], values[healthy:]))
+    if len(before) < 6 or len(since) < 6 or since.max() < 1.2 * before.max():
+        return False
+    teeth = _teeth(since)
+    return teeth >= TEETH and teeth / len(since) > 3 * _teeth(before) / len(before)
+
+
+def _teeth(values: np.ndarray) -> int:
+    """How often does it climb steadily and then drop back by at least what it had climbed by, half of it?"""
+    count, trough, steps = 0, values[0], 0
+    for last, value in pairwise(values):
+        if value >= last:
+            steps += value > last
+            continue
+        climbed = last - trough
+        if steps >= STEPS and last >= CLIMB * trough and last - value >= 0.5 * climbed:
+            count += 1
+        if last - value >= 0.5 * max(climbed, 1e-12) or value < trough:
+            trough, steps = value, 0
+    return count
