@@ -1,4 +1,4 @@
-"""What a form that loads frames needs, without the case itself: sources, the cost of a frame, the frame, its keeping."""
+"""What a form that loads frames needs, without the case itself: sources, the cost of a frame, the frame, its keep."""
 
 from __future__ import annotations
 
