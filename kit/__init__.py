@@ -16,6 +16,7 @@ _HOME = {
     "rebin_by_start": "align",
     "find_symptom": "symptom",
     "find_onset": "onset",
+    "find_common_onset": "common_onset",
     "find_changepoints": "onset",
     "rank_signals": "signals",
     "read_signals": "golden_signals",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ LEAST_BUCKETS = 22
 LEAST_BASELINE = 8
 DEPARTED = 2.0
 """A level counts as departed when it is this many baseline standard deviations (of its own length's mean) away."""
+SLIGHT = 0.2
+"""A departure of less than this share of what follows it is drift before the harm, not its beginning."""
 LOOKS = 4
 """So many times at most is the series looked at: once, and again without each earlier event in the baseline."""
 CLEAR = 4.0
@@ -61,12 +64,15 @@ class Onset(Result):
         return pd.DataFrame([{name: getattr(self, name) for name in names}])
 
 
-def find_onset(series: pd.Series, *, baseline: Window) -> Onset | None:
+def find_onset(
+    series: pd.Series, *, baseline: Window, direction: Literal["up", "down", "either"] = "either"
+) -> Onset | None:
     """When did the series leave its baseline?
 
     `series` has a DatetimeIndex with a zone, one value a bin labelled by its start; NaN is no data. `baseline` is the
     healthy stretch. What lies before it only serves to learn days and weeks from; when nothing follows it, what lies
-    before is searched instead. None: no departure that the data can show. Raises `TooShort` with the step or stretch
+    before is searched instead. `direction`: which way harm lies (latency and errors harm upwards); the other way does
+    not count then. None: no departure that the data can show. Raises `TooShort` with the step or stretch
     that would do, `BadInput` for an index without zone or order.
 
     Method: change points of baseline and after (`find_changepoints`), levels compared with the baseline's median in
@@ -91,7 +97,7 @@ def find_onset(series: pd.Series, *, baseline: Window) -> Onset | None:
     _refuse_short(len(values), int(in_baseline.sum()), step_s)
     normal = float(np.median(values[in_baseline]))
     spread = _baseline_spread(values[in_baseline])
-    run, kept = _harm(values, in_baseline, normal, spread)
+    run, kept = _harm(values, in_baseline, normal, spread, direction)
     if run is None:
         return None
     x, inside, place = values[kept], in_baseline[kept], np.flatnonzero(kept)
@@ -177,31 +183,50 @@ _Run = tuple[segments.Change, int, bool]
 """The change that a departed run begins with, its last point, and whether it had begun before the data did."""
 
 
-def _harm(values: np.ndarray, in_baseline: np.ndarray, normal: float, spread: float) -> tuple[_Run | None, np.ndarray]:
+def _harm(
+    values: np.ndarray, in_baseline: np.ndarray, normal: float, spread: float, direction: str
+) -> tuple[_Run | None, np.ndarray]:
     """The strongest departed run that outlasts the baseline, and which points were looked at to find it.
 
     What departed and came back inside the stated baseline was another event: it is taken out and the rest looked at
-    again, because beside the strongest change of a short series a weaker one is not seen.
+    again, because beside the strongest change of a short series a weaker one is not seen. Two like ones may hide each
+    other; so where nothing is seen, the baseline is looked at by itself.
     """
     kept = np.ones(len(values), dtype=bool)
     run = None
     for _ in range(LOOKS):
         x, inside = values[kept], in_baseline[kept]
-        changes = segments.changes_of(x, segments.look(x[None, :]), 0)
+        changes = _changes(x)
         runs = _departed_runs(changes, x, inside, normal, spread)
         beyond = [r for r in runs if not inside[r[1][0].start : r[1][1] + 1].all()] if not inside.all() else runs
+        beyond = [r for r in beyond if _leads(x, r[1][0].start, r[1][1], normal, direction)]
         run = max(beyond, key=lambda r: r[0])[1] if beyond else None
         if run is None:
-            run = _lone(changes, inside)
+            run = _lone([c for c in changes if direction in (c.direction, "either")], inside)
+        place = np.flatnonzero(kept)
+        if run is None and not runs:
+            place = place[inside]
+            alone = values[place]
+            runs = _departed_runs(_changes(alone), alone, np.ones(len(alone), dtype=bool), normal, spread)
         if run is not None or not runs:
             break
         _, (change, end, _) = max(runs, key=lambda r: r[0])
         again = kept.copy()
-        again[np.flatnonzero(kept)[change.start : end + 1]] = False
+        again[place[change.start : end + 1]] = False
         if again.sum() < LEAST_BUCKETS or (again & in_baseline).sum() < LEAST_BASELINE:
             break
         kept = again
     return run, kept
+
+
+def _changes(values: np.ndarray) -> list[segments.Change]:
+    return segments.changes_of(values, segments.look(values[None, :]), 0)
+
+
+def _leads(values: np.ndarray, first: int, last: int, normal: float, direction: str) -> bool:
+    """Does this stretch lie on the side that was asked for?"""
+    up = float(np.median(values[first : last + 1])) > normal
+    return direction == "either" or up == (direction == "up")
 
 
 def _departed_runs(
@@ -211,7 +236,7 @@ def _departed_runs(
     lasting = [c for c in changes if c.kind in ("step", "ramp")]
     bounds = [0, *[c.start for c in lasting], len(values)]
     runs: list[tuple[float, segments.Change | None, int]] = []
-    open_run: list[tuple[segments.Change | None, int, int]] = []
+    open_run: list[tuple[segments.Change | None, int, int, float]] = []
     for i, (lo, hi) in enumerate(pairwise(bounds)):
         if hi <= lo:
             continue
@@ -219,9 +244,12 @@ def _departed_runs(
         mostly_baseline = bool(in_baseline[lo:hi].mean() > 0.5) and (in_baseline[lo:hi].sum() > in_baseline.sum() / 3)
         departed = not mostly_baseline and abs(away) > DEPARTED * spread / np.sqrt(min(hi - lo, 4))
         if departed:
-            open_run.append((lasting[i - 1] if i else None, lo, hi))
+            open_run.append((lasting[i - 1] if i else None, lo, hi, abs(away)))
         if open_run and (not departed or hi == len(values)):
-            weight = sum(abs(float(np.sum(values[a:b] - normal))) / np.sqrt(b - a) for _, a, b in open_run)
+            most = max(away for *_, away in open_run)
+            while open_run[0][3] < SLIGHT * most:
+                del open_run[0]
+            weight = sum(abs(float(np.sum(values[a:b] - normal))) / np.sqrt(b - a) for _, a, b, _ in open_run)
             runs.append((weight, open_run[0][0], open_run[-1][2] - 1))
             open_run = []
     unseen = float("nan")
@@ -244,11 +272,14 @@ def _first_bins(
     change: segments.Change, values: np.ndarray, normal: float, spread: float, level: float
 ) -> segments.Change:
     """The change moved back to the first bin that had left the baseline in its direction: a bin may be ill in part."""
-    sign = 1.0 if level > normal else -1.0
+    away = (values - normal) if level > normal else (normal - values)
     start = change.start
-    while start > 0 and sign * (values[start - 1] - normal) > 3.0 * spread:
+    while start > 0 and away[start - 1] > max(3.0 * spread, SLIGHT * abs(level - normal)):
         start -= 1
-    return segments.replace(change, start=start, earliest=min(change.earliest, start), latest=max(change.latest, start))
+    in_part = start - 1 if start > 0 and away[start - 1] > 3.0 * spread else start
+    return segments.replace(
+        change, start=start, earliest=min(change.earliest, in_part), latest=max(change.latest, start)
+    )
 
 
 def _chance(

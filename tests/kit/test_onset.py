@@ -222,3 +222,39 @@ class TestChangepoints:
         apart = pd.concat([find_changepoints(wide[c]).assign(signal=c) for c in wide], ignore_index=True)
         ordered = together.sort_values(["signal", "start"], ignore_index=True)
         pd.testing.assert_frame_equal(ordered[apart.columns], apart, check_dtype=False)
+
+
+class TestAnEarlierFault:
+    """Half an hour that holds the fault before as well."""
+
+    def series(self) -> pd.Series:
+        x = noise(48, seed=3) * 0.05 + 1
+        x[20:25] += 5.0
+        x[42:] += 2.0
+        return bins(x, every="1min")
+
+    def test_what_came_and_went_inside_the_baseline_is_not_the_onset(self):
+        onset = find_onset(self.series(), baseline=baseline(38))
+        assert onset is not None
+        assert onset.time == pd.Timestamp(START) + pd.Timedelta("42min")
+        assert any(line.startswith("left out: 5 bins") for line in onset.because)
+
+    def test_without_a_second_fault_there_is_none(self):
+        series = self.series()
+        series.iloc[42:] = series.iloc[:6].to_numpy()
+        assert find_onset(series, baseline=baseline(38)) is None
+
+
+def test_only_the_direction_asked_for_counts():
+    x = np.repeat([5.0, 1.0], [40, 12]) + noise(52, seed=5) * 0.1
+    assert find_onset(bins(x), baseline=baseline(9), direction="up") is None
+    fallen = find_onset(bins(x), baseline=baseline(9), direction="down")
+    assert fallen is not None
+    assert fallen.direction == "down"
+
+
+def test_a_slight_drift_before_the_harm_is_not_its_beginning():
+    x = np.repeat([0.0, 1.0, 20.0], [40, 10, 10]) + noise(60, seed=7) * 0.2
+    onset = find_onset(bins(x), baseline=baseline(10))
+    assert onset is not None
+    assert onset.time == pd.Timestamp(START) + pd.Timedelta(seconds=15 * 50)
