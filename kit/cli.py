@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit import cli_evidence, cli_explore, cli_now
+from kit import cli_evidence, cli_explore, cli_now, cli_people
 from kit.cli_evidence import case_folder
 from kit.errors import IN_PART, CheckFailed, KitError
 
@@ -89,6 +89,7 @@ def run(
     """Execute the walk without a browser, with progress, and print the findings."""
     from kit.case import open_case, working_copy
     from kit.incident import read_incident
+    from kit.ledger import changed_since
     from kit.summary import terminal_text
     from kit.walk import run_through_kernel
 
@@ -102,6 +103,8 @@ def run(
     opened = open_case(folder, offline=True)
     findings = opened.findings.merge()
     typer.echo(terminal_text(findings, title=opened.about.title, zone=opened.zone))
+    for line in changed_since(opened.verdict_history):
+        typer.echo(f"changed  {line}")
     typer.echo(f"case     {_shown(folder)}")
     return IN_PART if findings["partial"] else 0
 
@@ -125,7 +128,7 @@ def lab(case: CasePath) -> None:
 @app.command()
 def export(
     case: CasePath,
-    to: Annotated[str, typer.Option(help="What to write: html, pdf, md, ipynb or bundle.")] = "html",
+    to: Annotated[str, typer.Option(help="What to write: html, pdf, md, ipynb, bundle or issues.")] = "html",
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
     profile: Annotated[
         str, typer.Option(help="For whom it is redacted: internal, vendor or public.", metavar="PROFILE")
@@ -209,6 +212,7 @@ def drill(
 cli_evidence.register(app)
 cli_explore.register(app)
 cli_now.register(app)
+cli_people.register(app)
 
 
 def _own_packages() -> None:

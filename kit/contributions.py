@@ -118,7 +118,22 @@ def _would_change(verdict: Any) -> str | None:
 
 
 def _impact(impact: Any) -> Values:
-    return {"impact": {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}}
+    counts = {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}
+    more = {
+        "minutes_over": _number(impact.minutes_over),
+        "budget_burned": _number(impact.budget_burned),
+        "times": {name: _number(seconds) for name, seconds in impact.times.items()},
+        "affected": [
+            {
+                "kind": a.kind,
+                "hurt": a.hurt,
+                "active": a.active,
+                **({} if a.kind == "users" else {"most": list(a.most)}),
+            }
+            for a in impact.affected
+        ],
+    }
+    return {"impact": {**counts, **more}}
 
 
 def _guardrails(found: Any) -> Values:

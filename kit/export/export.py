@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from kit.summary import Summary
     from kit.walk import Progress
 
-FORMATS = ("html", "pdf", "md", "ipynb", "bundle")
-_ENDINGS = {"html": ".html", "pdf": ".pdf", "md": ".md", "ipynb": ".ipynb", "bundle": ".zip"}
+FORMATS = ("html", "pdf", "md", "ipynb", "bundle", "issues")
+_ENDINGS = {"html": ".html", "pdf": ".pdf", "md": ".md", "ipynb": ".ipynb", "bundle": ".zip", "issues": ".csv"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def export_case(
     bundle: BundleWishes | None = None,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write this walked case, redacted by a profile (internal, vendor, public), as html, pdf, md, ipynb or bundle.
+    """Write this walked case, redacted by a profile (internal, vendor, public), in one of the formats.
 
     The walk is run again on a redacted copy, and the finished bytes are read once more before they are put in place.
     `key` is what pseudonyms are made with; None: the user's own. Raises `CheckFailed` when something was left in them,
@@ -139,8 +139,22 @@ def _ipynb(folder: Path, path: Path, band: str | None, notes: Sequence[str]) -> 
     return [path]
 
 
+def _issues(folder: Path, path: Path, band: str | None, notes: Sequence[str]) -> list[Path]:
+    """The action items of `postmortem.md` as CSV, or as JSON where the file is to end so."""
+    from kit.issues import issues_csv, issues_json, read_actions, require_actions
+
+    actions = read_actions((folder / "postmortem.md").read_text(encoding="utf-8"))
+    require_actions(actions)
+    incident = read_incident(folder).title
+    as_json = path.suffix == ".json"
+    path.write_bytes(
+        issues_json(actions, incident=incident) if as_json else issues_csv(actions, incident=incident).encode()
+    )
+    return [path]
+
+
 _WRITERS: dict[str, Callable[[Path, Path, str | None, Sequence[str]], list[Path]]] = {
-    "html": _html, "pdf": _pdf, "md": _md, "ipynb": _ipynb,
+    "html": _html, "pdf": _pdf, "md": _md, "ipynb": _ipynb, "issues": _issues,
 }  # fmt: skip
 
 

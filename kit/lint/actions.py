@@ -97,7 +97,7 @@ NEEDED = ("owner", "date", "class")
 def action_findings(document: Document) -> list[LintFinding]:
     """Which actions are wishes, which lack an owner, a date or a class, and does any break a link of the "
     "mechanism?"""
-    actions = list(_actions(document))
+    actions = list(action_rows(document))
     found = [f for line, cells in actions for f in (_vague(line, cells), _incomplete(line, cells)) if f is not None]
     vague_elsewhere = [
         f
@@ -107,14 +107,14 @@ def action_findings(document: Document) -> list[LintFinding]:
     return [*found, *vague_elsewhere, *_no_link(document, actions)]
 
 
-def _actions(document: Document) -> Iterator[tuple[Line, dict[str, str] | None]]:
-    """The actions: items of the sections about actions, or rows of their tables with the cells by column."""
+def action_rows(document: Document) -> Iterator[tuple[Line, dict[str, str] | None]]:
+    """Which lines are actions? Items of the sections about actions; rows of their tables, with the cells by column."""
     header: list[str] | None = None
     for line in document.lines:
         if "actions" not in line.about or line.kind in ("heading", "prose") or "done" in line.about:
             header = None
         elif line.kind == "row":
-            cells = [c.strip() for c in line.text.strip().strip("|").split("|")]
+            cells = [c.strip() for c in re.split(r"(?<!\\)\|", line.text.strip().strip("|"))]
             if header is None:
                 header = [c.lower() for c in cells]
             elif not all(re.fullmatch(r":?-+:?|", c) for c in cells):
