@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadInput, NaiveTime
 from connectors.window import Window
-from kit.align import align_tables, counter_increase, rebin_by_start, signals_from_answers, source_steps
+from kit.align import align_tables, counter_increase, rebin_by_start, signals_from_answers
 from kit.numerics.grid import Grid
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -73,10 +73,6 @@ def test_a_step_finer_than_the_source_is_refused_with_the_interval():
 def test_a_signal_with_holes_is_not_taken_for_a_coarse_one():
     rows = metric([0, 15, 30, 300, 315, 330], [1] * 6, "web/latency.p99")
     assert align_tables(rows, window=WINDOW, every="15s")["web/latency.p99"].notna().sum() == 6
-
-
-def test_source_steps_ignore_holes():
-    assert source_steps(metric([0, 5, 10, 200, 205], [1] * 5)) == {"web/cpu.gauge": 5.0}
 
 
 def test_naive_times_are_refused():
@@ -264,7 +260,9 @@ def test_lines_are_counted_the_same_in_blocks_in_disorder_and_with_many_template
         }
     )  # fmt: skip
     whole = align_tables(logs=rows, window=WINDOW, every="5s")
-    monkeypatch.setattr(sys.modules["kit.align"], "BLOCK", 64)  # small blocks, each with far fewer rows than cells
+    monkeypatch.setattr(
+        sys.modules["kit.aligned.lines"], "BLOCK", 64
+    )  # small blocks, each with far fewer rows than cells
     pd.testing.assert_frame_equal(align_tables(logs=rows, window=WINDOW, every="5s"), whole)
     inside = rows[(rows["time"] >= pd.Timestamp(WINDOW.start)) & (rows["time"] < pd.Timestamp(WINDOW.end))]
     assert np.nansum(whole.filter(like="log.template.")) == inside["weight"].sum()
