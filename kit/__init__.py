@@ -45,7 +45,7 @@ _HOME = {
     "draft_postmortem": "postmortem",
     "lint_postmortem": "lint",
 }
-__all__ = sorted([*_HOME, "Window", "plots"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted([*_HOME, "Window", "plots", "widgets"])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -53,8 +53,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("connectors.window").Window
     if name in _HOME:
         return getattr(importlib.import_module(f"kit.{_HOME[name]}"), name)
-    if name == "plots":
-        return importlib.import_module("kit.plots")
+    if name in ("plots", "widgets"):
+        return importlib.import_module(f"kit.{name}")
     raise AttributeError(f"module 'kit' has no attribute {name!r}")
 
 
