@@ -384,6 +384,11 @@ class Case:
         return _instants(self.incident.start, self.incident.end)
 
     @property
+    def harm_interval(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """The same, None where nobody was hurt."""
+        return self.incident_interval if self.episode else None
+
+    @property
     def complete_until(self) -> pd.Timestamp:
         """The watermark: what began later may not be in the data yet, and nothing is concluded from it."""
         return _instants(self.symptom.complete_until, self.symptom.complete_until)[0]
