@@ -347,8 +347,8 @@ def _is_symptom(s: Suspect) -> bool:
 def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Window | None, span: float) -> float:
     """How likely is a change of the same kind and scope within that span of an onset, by the rate in the history?
 
-    Of what passes by itself only what lasted at least half as long counts. Its own window is left out of history, else every change would be its own base rate; half a change is added, so
-    that a short history never claims certainty.
+    Of what passes by itself only what lasted at least half as long counts. Its own window is left out of history, else
+    every change would be its own base rate; half a change is added, so that a short history never claims certainty.
     """
     if history is None or s.effect is None:
         return float("nan")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kit.guardrails import Guardrails
     from kit.impact import Impact
     from kit.mitigation import Levers
+    from kit.natural_experiments import ActionTried
     from kit.path import Cut, Probes
     from kit.places import Place
     from kit.playbooks import Playbook
@@ -343,7 +344,7 @@ def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
         entry=case.entry or "",
         between=case.cut.between,
         path=case.path,
-        failed=requests.fails if requests is not None else None,
+        failed=bad_requests(case) if requests is not None else None,
         requests_log=requests.service if requests is not None else None,
         route=case.episode.routes[0] if case.episode.routes else None,
     )
@@ -380,25 +381,9 @@ def judge_hypotheses(case: Case) -> Board:
 def associate(case: Case) -> Associations:
     """06: what moved together with the harm, does the wait at the break account for it, and what did actions move?"""
     from kit.associations import Associations, find_associations, symptom_column
-    from kit.natural_experiments import compare_actions
 
     if case.episode is None or case.requests is None:
         return Associations((), (), ())
-    rows = case.request_rows
-    changes = case.changes.dropna(subset=["until"])
-    finished = {str(r.ref or r.id): r.until.to_pydatetime() for r in changes.itertuples(index=False)}
-    routes = case.episode.routes
-    hurt = rows["route"].isin(routes).to_numpy() if routes and "route" in rows.columns else [True] * len(rows)
-    tried = compare_actions(
-        rows,
-        effects=case.levers.effects,
-        done=finished,
-        hurt=hurt,
-        onset=case.onset,
-        recovered=case.recovered,
-        slow_s=slow_limit(case),
-        until=case.symptom.complete_until,
-    )
     failing = "errors_ratio" in case.episode.signals
     return find_associations(
         case.wide,
@@ -406,7 +391,27 @@ def associate(case: Case) -> Associations:
         between=case.cut.between,
         baseline=case.baseline,
         incident=case.incident,
-        actions=tried,
+        actions=_tried_actions(case, case.levers.effects),
+    )
+
+
+def _tried_actions(case: Case, effects: Any) -> tuple[ActionTried, ...]:
+    """What each action moved on the hurt routes beside the others."""
+    from kit.natural_experiments import compare_actions
+
+    rows = case.request_rows
+    if case.episode is None or "route" not in rows.columns or not case.episode.routes:
+        return ()
+    changes = case.changes.dropna(subset=["until"])
+    return compare_actions(
+        rows,
+        effects=effects,
+        done={str(r.ref or r.id): r.until.to_pydatetime() for r in changes.itertuples(index=False)},
+        hurt=rows["route"].isin(case.episode.routes).to_numpy(),
+        onset=case.onset,
+        recovered=case.recovered,
+        slow_s=slow_limit(case),
+        until=case.symptom.complete_until,
     )
 
 
@@ -453,7 +458,7 @@ def propose(case: Case) -> Levers:
     """01: what makes it stop, what was done, and did it help?"""
     from kit.actions import judge_actions
     from kit.mitigation import propose_levers, read_harm_clock
-    from kit.natural_experiments import break_load, weigh_effects
+    from kit.natural_experiments import break_load, separate_effects, weigh_effects
 
     if case.onset is None or case.requests is None:
         return propose_levers(case.diagnosis, case.suspects)
@@ -462,6 +467,7 @@ def propose(case: Case) -> Levers:
     effects = judge_actions(
         case.suspects, rows, onset=case.onset, recovered=case.recovered, slow_s=slow_limit(case), until=until
     )
+    effects = separate_effects(effects, _tried_actions(case, effects))
     effects = weigh_effects(
         effects,
         services={s.ref or s.id: s.service for s in case.suspects.suspects if s.service},
@@ -584,6 +590,7 @@ def draft(case: Case) -> Postmortem:
         timeline=case.timeline.to_frame(),
         removes=[bind(text, _incident_words(case)) for text in book.removes] if book is not None else (),
         evidence_hash=evidence_hash(case.folder),
+        rests_on=case.findings.rests_on(),
     )
 
 

@@ -6,7 +6,9 @@ A signal is `service/name.stat`, a pattern with `*` (any that fits; for *flat*: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -26,6 +28,21 @@ def rises(facts: Facts, windows: Windows, *, signal: str, by: float = 1.2, at_le
     pattern one signal that rises is enough.
     """
     return _any_of(facts, windows, signal, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least))
+
+
+@check(about=["signals"], claim="one of them up")
+def one_rises(
+    facts: Facts, windows: Windows, *, signals: Sequence[str], by: float = 1.2, at_least: float = 0.0
+) -> Outcome:
+    """Did at least one of these signals rise from baseline to incident? Sizes as for `rises`.
+
+    For one thing that shows in several ways: requests that wait for a database do so in its time, for a lock, or in
+    line for a connection. Failed only when each that is collected says no.
+    """
+    found = [
+        _any_of(facts, windows, s, lambda t: _moved(t, windows, sign=1, by=by, at_least=at_least)) for s in signals
+    ]
+    return _combined(", ".join(signals), found, deciding=HELD)
 
 
 @check(about=["signal"], claim="down")
@@ -52,6 +69,45 @@ def saturates(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, 
     `at` is in the signal's unit, so 0.95 for a ratio. Failed needs at least half of the incident covered.
     """
     return _any_of(facts, windows, signal, lambda t: _full(t, windows, at=at, share=share))
+
+
+@check(about=["signal"], claim="full")
+def runs_full(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, share: float = 0.3) -> Outcome:
+    """Was the disk full in at least `share` of the incident's bins: `at` or more of it used, 0 to 1?
+
+    A signal that says what is left (its name speaks of available, free) is measured against the most that was ever
+    left in the look, which makes a disk that was never empty look fuller than it is.
+    """
+    return _any_of(facts, windows, signal, lambda t: _full(_as_used(t), windows, at=at, share=share))
+
+
+@check(about=["first", "then"], claim="in this order", cost=2.0)
+def fills_before(
+    facts: Facts, windows: Windows, *, first: str, then: str, at: float = 0.95, slack_s: float = 30.0
+) -> Outcome:
+    """Was the disk `first` full (`at` or more used) before the signal `then` left its usual range, or with it?
+
+    Failed when it was full only later than `slack_s` after, or never.
+    """
+    found = _two(facts, first, then)
+    if isinstance(found, Outcome):
+        return found
+    used, other = _as_used(found[0]), found[1]
+    ids = (*used.evidence, *other.evidence)
+    left = departure(other, windows, direction="either")
+    if isinstance(left, TooLittle):
+        return no_data(left.reason, evidence=ids)
+    if left is None:
+        return Outcome(FAILED, f"{other.key} never left its usual range.", {}, ids)
+    span = Window(windows.baseline.start, windows.incident.end)
+    full = used.within(span, until=windows.complete_until) >= at
+    if not full.any():
+        return Outcome(FAILED, f"{used.key} was never {at:.0%} full.", {}, ids)
+    began = full.idxmax().to_pydatetime()
+    lead = (left.latest - began).total_seconds()
+    state = HELD if lead >= -slack_s else FAILED
+    text = f"{used.key} was {at:.0%} full from {iso(began)}, {other.key} left its range by {iso(left.latest)}."
+    return Outcome(state, text, {"lead_s": lead}, ids)
 
 
 @check(about=["first", "then"], claim="in this order", cost=2.0)
@@ -201,6 +257,14 @@ def _flat(track: Track, windows: Windows, *, by: float, at_least: float) -> Outc
     if moved.low > floor or moved.high < -floor:
         return Outcome(FAILED, f"{went}: not flat.", numbers, track.evidence)
     return Outcome(NO_DATA, f"{went}: too noisy to call flat.", numbers, track.evidence)
+
+
+def _as_used(track: Track) -> Track:
+    """The share used (0–1) of what is told by what is left; any other track as it is."""
+    if not re.search(r"avail|free|remaining", track.key.rpartition("/")[2], re.I):
+        return track
+    most = float(track.values.max())
+    return replace(track, values=1 - track.values / most if most > 0 else track.values * np.nan)
 
 
 def _full(track: Track, windows: Windows, *, at: float, share: float) -> Outcome:

@@ -20,6 +20,8 @@ from kit.playbooks.situation import Situation
 from kit.playbooks.words import FALLBACK, NEEDS
 
 NEAR_S = 1800.0
+SYMPTOMS = frozenset({"dependency"})
+"""What the data shows of how something fared: a hypothesis only where the class can begin with it."""
 SLOW_KINDS = frozenset({"certificate", "disk", "job", "traffic"})
 RESTARTING = frozenset({"deploy", "restart", "node"})
 
@@ -51,7 +53,11 @@ def seed_hypotheses(
         found += [_of_change(book, row, situation) for row in fitting]
         found.append(_of_class(book, situation, unrecorded=bool(fitting)))
     covered = {h.change for h in found}
-    found += [_of_change(None, row, situation) for row in near if _handle(row, situation) not in covered]
+    found += [
+        _of_change(None, row, situation)
+        for row in near
+        if _handle(row, situation) not in covered and not (row.derived and row.kind in SYMPTOMS)
+    ]
     rivals = [_of_class(common_playbook(n), situation) for n in ("artefact", "unobserved", "cpu")]
     wanted = [books[r] for book in mine for r in book.rivals if r in books]
     rivals += [_of_class(book, situation) for book in wanted]
@@ -247,12 +253,18 @@ def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation) 
 
     Not where that was a restart as well and the rival is one that a restart cures, or a change of that service.
     """
-    main = next((h for h in hypotheses if h.change), None)
+    changes = [h for h in hypotheses if h.change]
+    main = next((h for h in changes if any(_own_end(p, h) for p in h.predictions)), next(iter(changes), None))
     row = _row_of(main.change, situation) if main is not None else None
     if main is None or row is None:
         return tuple(hypotheses)
     ended = [p for p in main.predictions if p.check in ("recovers_after", "lasts_as_long_as")]
     return tuple(h if h.change == main.change else _doubting(h, ended, row, situation) for h in hypotheses)
+
+
+def _own_end(p: Prediction, h: Hypothesis) -> bool:
+    """Does it say what ended the harm by this change's own account: its reversal, or its own end?"""
+    return p.check in ("recovers_after", "lasts_as_long_as") and p.arguments.get("change") == h.change
 
 
 def _doubting(h: Hypothesis, ended: Sequence[Prediction], row: Change, situation: Situation) -> Hypothesis:

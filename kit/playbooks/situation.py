@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.errors import ConnectorError
 from kit.checks.changes import Change, change_rows
-from kit.checks.facts import Facts, service_of, tracks
+from kit.checks.facts import Facts, Track, service_of, tracks
 from kit.derived.statements import scanned_tables
 from kit.errors import KitError
 from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grown_value, standing_out, values_seen
@@ -80,16 +80,22 @@ def describe_situation(
         "reach": _reach(edges, service, callee, callers=False),
         "reach_callers": _reach(edges, service, callee, callers=True),
         "change_or_traffic": "traffic",
+        "hurts": "fails" if symptom is None or "error" in symptom else "is slow",
+        "hurt": "fail" if symptom is None or "error" in symptom else "are slow",
         **PHRASES,
     }
     for name in SIGNALS:
         words[name] = _signal(facts, name, entry, service, callee)
+    words["disk"] = _fullest(facts) or words["disk"]
+    words |= _waits(facts, service, callee, words)
     words["attempts"] = words["attempts"] or _attempts(facts, log)
     words["loop"] = words["attempts"] or ""
     words["squeezed"] = words["pool"] or words["cpu"]
     words["cpu"] = _busiest(facts) or words["cpu"]
     words["cpu_owner"] = service_of(words["cpu"]) if words["cpu"] else None
-    words["disk_owner"] = service_of(words["disk"]) if words["disk"] else None
+    words["disk_owner"] = _who_cannot_write(facts, (ill, service, callee, log)) or (
+        service_of(words["disk"]) if words["disk"] else None
+    )
     words |= _stand_outs(facts, words, log)
     changes = change_rows(facts.changes())
     words |= _remedies(changes, facts)
@@ -204,6 +210,76 @@ def _signal(facts: Facts, name: str, entry: str, service: str, callee: str | Non
             if found:
                 return _pattern(max(sorted(found), key=lambda k: _rise(facts, k)), own)
     return None
+
+
+def _waits(facts: Facts, service: str, callee: str | None, words: Mapping[str, Any]) -> dict[str, Any]:
+    """How does it show that requests wait for the callee: its time, its locks, the line for a connection?
+
+    `waiting`: all there are; `waited`: the one that rose most, in its own spread; `lock_waits` when its log names them.
+    """
+    if callee is None:
+        return {}
+    keys = facts.signals()
+    named = {words["callee_latency"]} if words["callee_latency"] else set()
+    for owner, pattern in (
+        (callee, r"wait\w*[._]?(for_)?[._]?lock|lock\w*[._]wait"),
+        (service, r"(pool|connection).*(pending|waiting)"),
+    ):
+        named |= {k for k in keys if service_of(k) == owner and re.search(pattern, k.rpartition("/")[2], re.IGNORECASE)}
+    found: dict[str, Any] = {"waiting": sorted(named)}
+    risen = {k: _clear_rise(facts, k) for k in named}
+    best = max(sorted(risen), key=lambda k: risen[k], default=None)
+    if best is not None and risen[best] > 0:
+        found["waited"] = best
+    track = _lines(facts, callee, words["lock_words"])
+    found["lock_waits"] = callee if track is not None and track.within(facts.windows.incident).sum() > 0 else None
+    return found
+
+
+def _clear_rise(facts: Facts, key: str) -> float:
+    """The rise of a signal's median in units of its usual spread; 0 where it did not rise for certain."""
+    from kit.numerics.shift import Shift, shift
+
+    track = facts.series(key)
+    moved = shift(track, facts.windows) if track is not None else None
+    if not isinstance(moved, Shift) or moved.low <= 0:
+        return 0.0
+    return moved.change / max(moved.spread, 0.02 * abs(moved.before), 1e-9)
+
+
+def _fullest(facts: Facts) -> str | None:
+    """The disk that lost most of its room, as a share, from baseline to incident; None: no disk is measured."""
+    best, most = None, 0.0
+    for key in facts.signals():
+        name = key.rpartition("/")[2]
+        if not re.search(r"disk|filesystem|volume|tmpfs", name, re.IGNORECASE):
+            continue
+        left = bool(re.search(r"avail|free|remaining", name, re.IGNORECASE))
+        track = facts.series(key) if left or re.search("ratio|usage|utili|used|full", name, re.IGNORECASE) else None
+        if track is None:
+            continue
+        scale = float(track.values.max()) if left else 1.0
+        grown = _rise(facts, key) * (-1 if left else 1) / scale if scale > 0 else 0.0
+        if grown > most:
+            best, most = key, grown
+    return best
+
+
+def _who_cannot_write(facts: Facts, services: Sequence[str | None]) -> str | None:
+    """Which of these services logs that there is no room left? The first that does."""
+    for service in dict.fromkeys(s for s in services if s):
+        track = _lines(facts, service, PHRASES["disk_words"])
+        if track is not None and track.within(facts.windows.incident).sum() > 0:
+            return service
+    return None
+
+
+def _lines(facts: Facts, service: str, where: str) -> Track | None:
+    try:
+        return facts.lines(service, where=where)
+    except (ConnectorError, KitError):
+        # a log without this field says nothing of it
+        return None
 
 
 def _busiest(facts: Facts) -> str | None:

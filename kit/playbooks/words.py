@@ -37,6 +37,7 @@ NEEDS: Mapping[str, str] = {
     "squeezed": "a saturation signal of {ill}",
     "callee": "which dependency {service} waits for",
     "callee_latency": "how long {service} waits for {callee}",
+    "waiting": "how long {service} waits for {callee}: its time, its locks, or the line for a connection",
     "callee_errors": "how many calls to {callee} fail",
     "service_latency": "how long {service} takes",
     "ill_errors": "the error ratio of {ill} itself",
@@ -76,6 +77,8 @@ FALLBACK: Mapping[str, str] = {
     "disk_owner": "a service",
     "cpu_owner": "a service",
     "memory": "memory",
+    "hurts": "is ill",
+    "hurt": "are hurt",
     "location": "one place",
     "location_field": "place",
     "client": "one client",
@@ -112,6 +115,10 @@ PHRASES: Mapping[str, str] = {
     "disk_words": any_phrase(
         "No space left on device", "ENOSPC", "disk full", "disk is full", "could not write", "could not extend file",
         "Disk quota exceeded",
+    ),
+    "lock_words": any_phrase(
+        "still waiting for", "Lock wait timeout exceeded", "lock wait timeout", "deadlock detected",
+        "canceling statement due to lock timeout", "waiting for table metadata lock",
     ),
     "refused_words": any_phrase(
         "connection refused", "ECONNREFUSED", "ConnectionRefusedError", "no route to host", "host not found",
