@@ -25,7 +25,7 @@ FEWEST = 30
 SEPARATE_S = 60.0
 _ACTION = re.compile(
     r"roll(ed)?.?back|revert|disable|switch.?off|turn.?off|shed|fail.?over|drain|scale|kill|cancel"
-    r"|restart|block|throttle|limit",
+    r"|restart|block|throttle|limit|renew|replac(e|ing)|rotat(e|ing)|clean|purge",
     re.I,
 )
 

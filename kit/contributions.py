@@ -143,7 +143,9 @@ def _guardrails(found: Any) -> Values:
 
 
 def _levers(levers: Any) -> Values:
-    return {"mitigations": [{"ref": m.ref, "effect": m.effect, "summary": m.summary} for m in levers.effects]}
+    return {
+        "mitigations": [{"ref": m.ref, "effect": m.effect, "summary": m.summary, "why": m.why} for m in levers.effects]
+    }
 
 
 def _postmortem(postmortem: Any) -> Values:

@@ -6,6 +6,7 @@ run over the healthy part of the record too, and over any other history that is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,9 @@ from kit.result import Result
 if TYPE_CHECKING:
     from kit.requests import RequestArrays
 
+_LIMITED = re.compile(
+    r"\b(?:time[- ]?out|timed out|deadline exceeded|circuit|breaker|rate limit|too many|no free connection|shed)", re.I
+)
 State = Literal["held", "failed", "missing", "unknown"]
 TICK_S = 5.0
 """How often a rule looks."""
@@ -90,6 +94,9 @@ class Trial:
         at = f"would have fired at {self.fired:%H:%M:%S} UTC"
         if self.right is False:
             return f"{self.rule.name}: {at} at {', '.join(self.would_undo)}, which was not it: spared 0; {price}."
+        if self.would_undo and self.right is None:
+            undone = ", ".join(self.would_undo)
+            return f"{self.rule.name}: {at} at {undone}, which nothing shows to have begun it: spared 0; {price}."
         undo = f" and undone {', '.join(self.would_undo)}" if self.would_undo else ""
         return f"{self.rule.name}: {at}{undo}, spared {self.spared:,.0f} of {self.hurt:,.0f} hurt requests; {price}."
 
@@ -238,20 +245,25 @@ def list_guardrails(
     onset: datetime | None,
     recovered: datetime | None,
     effects: Sequence[Any] = (),
+    reversals: Sequence[str] = (),
+    said: Sequence[str] = (),
 ) -> tuple[Guardrail, ...]:
     """Which guardrails stood between the trigger and the harm, and did they hold?
 
     `trigger` is the row of CHANGES that the tested cause names, None where none is known; `alerts` None or empty: no
-    alert source was given; `effects` are the judged actions (`ref`, `effect`). What no record speaks of is *unknown*:
-    it is not taken as missing.
+    alert source was given; `effects` are the judged actions (`ref`, `effect`), `reversals` the refs of those that undid
+    a change: another action is no rollback. `said` are new log lines of the harm: a line about a timeout, a limit or a
+    breaker says that one acted. What no record speaks of is *unknown*: it is not taken as missing.
     """
     if onset is None:
         return ()
     return (
         _review(trigger),
         _gradual(trigger),
-        _rollback(effects),
+        Guardrail("automatic rollback", "unknown", "No record says whether one is set up."),
+        _rollback([e for e in effects if e.ref in set(reversals)]),
         _alert(alerts, onset, recovered),
+        _limits(said),
     )
 
 
@@ -284,9 +296,20 @@ def _rollback(effects: Sequence[Any]) -> Guardrail:
     helped = [e for e in effects if e.effect == "helped"]
     if helped:
         return Guardrail(what, "held", f"{helped[0].ref or helped[0].summary}: the symptom went back to what it was.")
+    told = [e for e in effects if e.effect in ("none", "worse")]
+    if told:
+        return Guardrail(what, "failed", f"{told[0].ref or told[0].summary}: the symptom did not follow.")
     if effects:
-        return Guardrail(what, "failed", f"{effects[0].ref or effects[0].summary}: the symptom did not follow.")
-    return Guardrail(what, "unknown", "No action is recorded.")
+        return Guardrail(what, "unknown", f"Whether {effects[0].ref or effects[0].summary} helped cannot be told.")
+    return Guardrail(what, "unknown", "No rollback is recorded.")
+
+
+def _limits(said: Sequence[str]) -> Guardrail:
+    what = "timeout, limit or breaker"
+    line = next((text for text in said if _LIMITED.search(text)), None)
+    if line is None:
+        return Guardrail(what, "unknown", "No new log line speaks of one.")
+    return Guardrail(what, "held", f"One acted, by what was logged: “{line[:120]}”.")
 
 
 def _alert(alerts: pd.DataFrame | None, onset: datetime, recovered: datetime | None) -> Guardrail:

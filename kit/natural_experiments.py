@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 BIN_S = 5.0
 BEFORE_S = 120.0
 SETTLING_S = 10.0
+ALONE_S = 30.0
 FELL = 0.8
 """Load that stays above this share of what it was has not fallen."""
 
@@ -137,6 +138,31 @@ def _weighed(effect: Effect, service: str, above: set[str], between: str, load: 
         f"({before:.0f} a bin before, {after:.0f} after): the harm ended for another reason"
     )
     return replace(effect, effect="none", recovery=None, why=why)
+
+
+def separate_effects(effects: Sequence[Effect], tried: Sequence[ActionTried]) -> tuple[Effect, ...]:
+    """Of several actions before one recovery, which did it end by?
+
+    An action that was followed by another one before the harm ended, and while it alone was in effect for half a minute
+    or more left the hurt part as it was beside the rest, did not end it: *none*. Where that leaves one action of those
+    that could not be told apart, it *helped*. Misleads where an action takes longer to work than the next one was away.
+    """
+    left = {t.ref for t in tried if t.left_it and t.seconds >= ALONE_S}
+    last = max((e.time for e in effects if e.recovery is not None), default=None)
+    weighed = []
+    for e in effects:
+        if e.recovery is not None and e.ref in left and last is not None and e.time < last:
+            why = "while it alone was in effect the harm stayed as it was, and another action came before its end"
+            e = replace(e, effect="none", recovery=None, why=why)
+        weighed.append(e)
+    still = [e for e in weighed if e.effect == "cannot_tell" and e.recovery is not None]
+    if len(still) == 1 and len(still) < sum(e.effect == "cannot_tell" and e.recovery is not None for e in effects):
+        one = still[0]
+        assert one.recovery is not None
+        took = length(max(0.0, (one.recovery.time - one.time).total_seconds()))
+        said = replace(one, effect="helped", why=f"the symptom was back {took} after it; what was done before left it")
+        weighed = [said if e is one else e for e in weighed]
+    return tuple(weighed)
 
 
 def break_load(wide: pd.DataFrame, between: str | None) -> pd.Series | None:

@@ -23,6 +23,16 @@ def escaped(text: object) -> str:
     return html.escape(visible(text))
 
 
+def upper(text: str) -> str:
+    """A sentence begun in upper case, unless its first word is a name such as a version or a ref.
+
+    >>> upper("requests waited"), upper("checkout-v1.42.0 changed it")
+    ('Requests waited', 'checkout-v1.42.0 changed it')
+    """
+    first = text.split(" ", 1)[0]
+    return text if any(c.isdigit() or c in "-_./@" for c in first) else text[:1].upper() + text[1:]
+
+
 def _shown(character: str) -> str:
     code = ord(character)
     if character in "\n\t" or 0x20 <= code < 0x7F:

@@ -6,18 +6,23 @@ remove a class of failure; owner and date are for people to fill in, and the dra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from kit.numerics.moments import length
+from kit.plain_text import upper
 from kit.result import Result
-from kit.summary import FAILURE_WORDS, summarize
+from kit.summary import FAILURE_WORDS, change_said, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TO_FILL = "**to be filled in**"
+SHOWN = 3
+"""So many of the checks that a link rests on are told."""
 PILLAR_GAPS = ("no metrics for ", "no logs for ", "no spans for ", "no changes were reported")
 """What could not be seen at all becomes an action; what was only short stays a gap."""
 
@@ -75,12 +80,15 @@ def draft_postmortem(
     timeline: pd.DataFrame | None = None,
     removes: Sequence[str] = (),
     evidence_hash: str = "",
+    rests_on: Mapping[str, Sequence[str]] | None = None,
 ) -> Postmortem:
     """What can be written of this incident already, and what is left to people?
 
-    `findings` is the merged `findings.json`; `timeline` has `time` (UTC), `lane` and `fact`; `removes` are the actions
-    that the playbook of this class of failure proposes. Numbers come from the findings alone. An unknown stays
-    *unknown*; the draft of a healthy window says that nothing happened.
+    `findings` is the merged `findings.json`; `timeline` has `time` (UTC), `lane`, `fact` and, where it is known,
+    `earliest`, `latest` and `evidence`; `removes` are the actions that the playbook of this class of failure proposes;
+    `rests_on` the evidence ids of each finding by `part/key`. Numbers come from the findings alone. An unknown stays
+    *unknown*; the draft of a healthy window says that nothing happened. An action is said to break a link only where
+    its words say which; else that is left to be filled in.
 
     >>> draft_postmortem({"verdict": "healthy", "episodes": []}, title="quiet").headline
     'Could it happen again next month? Not this way: a link of the chain is broken.'
@@ -95,11 +103,11 @@ def draft_postmortem(
         f"# {title}",
         f"_Draft from recorded evidence{f' {evidence_hash[:16]}' if evidence_hash else ''}. Blameless: it asks what "
         "about the system let this happen, and names no person._",
-        _section("Summary", [*summary.broke, *summary.sure]),
-        _section("Impact", _impact(findings)),
-        _section("Trigger", _trigger(findings)),
-        _section("Mechanism", summary.chain or ["Not told end to end yet; until then this is a correlation."]),
-        _section("Detection", _detection(timeline)),
+        _section("Summary", [*_placed(summary.broke, (rests_on or {}).get("00/episodes", ())), *summary.sure]),
+        _section("Impact", _impact(findings, (rests_on or {}).get("07/impact", ()))),
+        _section("Trigger", _trigger(findings, ZoneInfo(zone))),
+        _section("Mechanism", _mechanism(findings)),
+        _section("Detection", _detection(timeline, findings)),
         _section("What limited the harm", _limited(findings)),
         _section("Guardrails", _guardrails(findings)) if harmed else "",
         _section("Where we were lucky", [TO_FILL]),
@@ -116,9 +124,8 @@ def draft_postmortem(
 def _actions(
     removes: Sequence[str], failure: str, links: Sequence[Mapping[str, Any]], findings: Mapping[str, Any]
 ) -> tuple[Action, ...]:
-    first = f"{links[0]['from']} → {links[0]['to']}" if links else ""
     what = FAILURE_WORDS.get(failure, failure)
-    found = [Action(_sentence(text), "prevent", what, first) for text in removes]
+    found = [Action(_sentence(text), "prevent", what, _link_broken(text, links)) for text in removes]
     for gap in findings.get("gaps", []):
         text = str(gap.get("text", gap) if isinstance(gap, Mapping) else gap)
         if not text.startswith(PILLAR_GAPS):
@@ -127,40 +134,138 @@ def _actions(
     return tuple(found)
 
 
-def _impact(findings: Mapping[str, Any]) -> list[str]:
+def _placed(lines: Sequence[str], evidence: Sequence[str]) -> list[str]:
+    """Who was hurt, with what it rests on; the other lines' figures stand with their evidence below."""
+    return [f"{x.rstrip('.')}{_ids(evidence)}." if x.startswith("Hurt: ") and evidence else x for x in lines]
+
+
+def _link_broken(action: str, links: Sequence[Mapping[str, Any]]) -> str:
+    """Which link of the chain would this action break, by its words? Empty: they do not say.
+
+    A check before a change breaks the first link; a limit on waiting breaks the first one in which something waits or
+    is held.
+    """
+    if not links:
+        return ""
+    found = None
+    if _LIMIT.search(action):
+        found = next((x for x in links if _WAITING.search(str(x.get("text", "")))), None)
+    elif _BEFORE.search(action):
+        found = links[0]
+    return f"{found['from']} → {found['to']}" if found is not None else ""
+
+
+_LIMIT = re.compile(r"\b(?:time-?outs?|breakers?|caps?|limits?|budgets?|shed\w*|bulkheads?|backoff)\b", re.I)
+_WAITING = re.compile(r"\b(?:wait\w*|held|holds?|queued?|kept)\b", re.I)
+_BEFORE = re.compile(
+    r"\b(?:checks?|tests?|gates?|refuses?|reviews?|rollouts?|canary|staging|renew\w*|expir\w*|contract|lint)\b", re.I
+)
+
+
+def _impact(findings: Mapping[str, Any], evidence: Sequence[str]) -> list[str]:
     impact = findings.get("impact") or {}
+    shown = _ids(evidence)
     lines = []
-    for name, what in (("failed", "failed in excess"), ("slow", "were slow in excess"), ("lost", "never arrived")):
+    for name, what in (("failed", "failed"), ("slow", "were slow"), ("lost", "never arrived")):
         number = impact.get(name)
         if not number:
-            lines.append(f"Requests that {what}: unknown.")
-            continue
-        bound = "at least " if number.get("lower_bound") else ""
-        lines.append(
-            f"Requests that {what}: {bound}{number['value']:,.0f} ({number['low']:,.0f}–{number['high']:,.0f})."
+            lines.append(f"Requests that {what} beyond the usual: unknown.")
+        elif not number["low"] and not number.get("lower_bound"):
+            most = f"{number['high']:,.0f}"
+            lines.append(f"Requests that {what} beyond the usual: none that chance would not make (0–{most}){shown}.")
+        else:
+            lines.append(f"Requests that {what} beyond the usual: {_quantity(number)}{shown}.")
+    for a in impact.get("affected") or []:
+        named = (
+            f": {', '.join(a['most'])}"
+            if a.get("most") and a["kind"] != "routes" and a["hurt"] <= len(a["most"])
+            else ""
         )
+        lines.append(f"{a['hurt']:,} of {a['active']:,} {a['kind']} that were active had a hurt request{named}{shown}.")
+    if impact.get("minutes_over") is not None:
+        lines.append(f"Over the objective for {impact['minutes_over']:.1f} minutes{shown}.")
+    if impact.get("budget_burned") is not None:
+        burned = f"{impact['budget_burned']:.2g}" if impact["budget_burned"] >= 1 else f"{impact['budget_burned']:.2%}"
+        lines.append(f"Error budget of 30 days of failed requests, at the healthy traffic, burned: {burned}{shown}.")
+    times = [f"{name} {length(s)}" for name, s in (impact.get("times") or {}).items() if s is not None and s >= 0]
+    if times:
+        lines.append(f"From the onset until {', '.join(times)}.")
     return lines
 
 
-def _trigger(findings: Mapping[str, Any]) -> list[str]:
-    best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported") and h.get("ref")]
-    best.sort(key=lambda h: h["state"] != "confirmed")
-    if not best:
+def _quantity(number: Mapping[str, Any]) -> str:
+    bound = "at least " if number.get("lower_bound") else ""
+    low, high = f"{number['low']:,.0f}", f"{number['high']:,.0f}"
+    return f"{bound}{number['value']:,.0f}" + (f" ({low}–{high})" if low != high else "")
+
+
+def _ids(evidence: Sequence[str]) -> str:
+    """Evidence as it stands behind a sentence: two ids at most, and how many more."""
+    if not evidence:
+        return ""
+    more = f" and {len(evidence) - 2} more" if len(evidence) > 2 else ""
+    return f" (evidence {', '.join(evidence[:2])}{more})"
+
+
+def _trigger(findings: Mapping[str, Any], zone: ZoneInfo) -> list[str]:
+    best = _told(findings)
+    if best is None or not best.get("ref"):
         return ["Unknown. A change near in time is a suspect, not a trigger."]
-    waived = f", its reversal waived by hand: {best[0]['waived']}" if best[0].get("waived") else ""
-    return [f"{best[0]['ref']} ({best[0]['state']}{waived}). The trigger is not the mechanism: see below."]
+    waived = f", its reversal waived by hand: {best['waived']}" if best.get("waived") else ""
+    named = change_said(best["ref"], findings, zone)
+    what = f"{best['ref']}: {named}" if named else str(best["ref"])
+    return [f"{what}. {best['state'].capitalize()}{waived}. The trigger is not the mechanism: see below."]
 
 
-def _detection(timeline: pd.DataFrame | None) -> list[str]:
+def _told(findings: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The hypothesis that the mechanism belongs to: the first confirmed, else the first supported one."""
+    best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported")]
+    best.sort(key=lambda h: (h["state"] != "confirmed", not h.get("ref")))
+    return best[0] if best else None
+
+
+def _mechanism(findings: Mapping[str, Any]) -> list[str]:
+    links, best = findings.get("mechanism", []), _told(findings)
+    if not links:
+        return ["Not told end to end yet; until then this is a correlation."]
+    lines = []
+    if best is not None and best["state"] != "confirmed":
+        missing = "; ".join(best.get("missing") or []) or "nothing that the walk can name"
+        lines.append(f"Supported, not confirmed. Missing: {missing}.")
+    for link in links:
+        told = str(link.get("text") or f"{link['from']} → {link['to']}").rstrip(".")
+        seen = "; ".join(str(s).rstrip(".") for s in (link.get("shown") or [])[:SHOWN])
+        shown = (
+            f": {seen}{_ids(link['evidence'])}" if link.get("evidence") and seen else _ids(link.get("evidence") or [])
+        )
+        lines.append(f"{upper(told)}{shown or ' — not shown: no evidence for this link'}.")
+    return lines
+
+
+def _detection(timeline: pd.DataFrame | None, findings: Mapping[str, Any]) -> list[str]:
     if timeline is None or timeline.empty:
         return ["Unknown."]
     rows = timeline[timeline["lane"] == "detection"]
-    return [str(fact) for fact in rows["fact"]] or ["Nothing noted: how it was noticed is unknown."]
+    lines = [f"{row.time:%Y-%m-%d %H:%M:%S} UTC: {row.fact}." for row in rows.itertuples(index=False)]
+    after = ((findings.get("impact") or {}).get("times") or {}).get("detected")
+    if lines and after is not None and after >= 0:
+        lines[-1] += f" That was {length(after)} after the harm began." if len(lines) == 1 else ""
+    return lines or ["Nothing noted: how it was noticed is unknown."]
 
 
 def _limited(findings: Mapping[str, Any]) -> list[str]:
-    helped = [m for m in findings.get("mitigations", []) if m.get("effect") == "helped"]
-    return [f"{m.get('summary') or m.get('ref')}: the symptom went back to what it was." for m in helped] or [TO_FILL]
+    """What ended it or did not, as it was judged; what else held is for people to say."""
+    lines = []
+    for m in findings.get("mitigations", []):
+        said = f"{m.get('summary') or m.get('ref')}"
+        why = f" ({m['why']})" if m.get("why") else ""
+        words = {
+            "helped": "the symptom went back to what it was afterwards",
+            "none": "tried, and the harm did not end by it",
+            "worse": "tried, and it became worse", "cannot_tell": "whether it helped cannot be told",
+        }  # fmt: skip
+        lines.append(f"{said}: {words.get(str(m.get('effect')), str(m.get('effect')))}{why}.")
+    return [*lines, TO_FILL] if not any(m.get("effect") == "helped" for m in findings.get("mitigations", [])) else lines
 
 
 def _guardrails(findings: Mapping[str, Any]) -> list[str]:
@@ -174,12 +279,31 @@ def _timeline(timeline: pd.DataFrame | None, zone: ZoneInfo) -> str:
 
     if timeline is None or timeline.empty:
         return ""
-    rows = ["## Timeline", "", f"| time (UTC) | {zone.key} | lane | fact |", "|---|---|---|---|"]
+    known = "evidence" in timeline.columns
+    head = ["## Timeline", "", f"| time (UTC) | {zone.key} | lane | fact |" + (" evidence |" if known else "")]
+    rows = [*head, "|---|---|---|---|" + ("---|" if known else "")]
     for row in timeline.sort_values("time", kind="stable").itertuples(index=False):
         at = pd.Timestamp(row.time).tz_convert("UTC")
         there = at.tz_convert(zone)
-        rows.append(f"| {at:%Y-%m-%d %H:%M:%S} | {there:%H:%M:%S %Z} | {row.lane} | {_cell(row.fact)} |")
+        shown = (f" {_evidence_cell(row)} |") if known else ""
+        when = f"{at:%Y-%m-%d %H:%M:%S}{_give_or_take(row)}"
+        rows.append(f"| {when} | {there:%H:%M:%S %Z} | {row.lane} | {_cell(row.fact)} |{shown}")
     return "\n".join(rows)
+
+
+def _give_or_take(row: Any) -> str:
+    """How far the instant may be off, where that is a second or more."""
+    if not hasattr(row, "earliest"):
+        return ""
+    most = max((row.latest - row.time).total_seconds(), (row.time - row.earliest).total_seconds())
+    return f" (± {most:.0f} s)" if most >= 1 else ""
+
+
+def _evidence_cell(row: Any) -> str:
+    if getattr(row, "by_hand", False):
+        return "noted by hand"
+    ids = [part.strip() for part in str(row.evidence).split(",") if part.strip()]
+    return ", ".join(ids[:2]) + (f" and {len(ids) - 2} more" if len(ids) > 2 else "")
 
 
 def _action_table(actions: Sequence[Action]) -> str:
@@ -204,4 +328,4 @@ def _cell(text: object) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return upper(text)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kit.path import Cut, Probes
     from kit.places import Place
     from kit.playbooks import Playbook
+    from kit.playbooks.situation import Situation
     from kit.postmortem import Postmortem
     from kit.reproduction import Reproduction
     from kit.spot import Spot
@@ -334,11 +335,22 @@ def case_facts(case: Case) -> Any:
 def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
     """06: which hypotheses does this incident call for? The playbook's, each near change's, and the user's own."""
     from kit.playbooks.seed import seed_hypotheses
-    from kit.playbooks.situation import describe_situation
 
     if case.episode is None:
         return ()
-    requests = case.requests
+    seeded = seed_hypotheses(
+        case.diagnosis, case.suspects_again, describe_case(case), facts=case.facts, playbooks=case_playbooks(case)
+    )
+    own = case.own_hypotheses
+    return (*own, *(h for h in seeded if h.id not in {o.id for o in own}))
+
+
+def describe_case(case: Case) -> Situation:
+    """06: what do the words of a playbook stand for in this case? Only of a case in which somebody was hurt."""
+    from kit.playbooks.situation import describe_situation
+
+    requests, episode = case.requests, case.episode
+    assert episode is not None
     situation = describe_situation(
         case.facts,
         entry=case.entry or "",
@@ -346,14 +358,9 @@ def put_up_hypotheses(case: Case) -> tuple[Any, ...]:
         path=case.path,
         failed=bad_requests(case) if requests is not None else None,
         requests_log=requests.service if requests is not None else None,
-        route=case.episode.routes[0] if case.episode.routes else None,
+        route=episode.routes[0] if episode.routes else None,
     )
-    situation = situation.with_words(_squeezed_words(case))
-    seeded = seed_hypotheses(
-        case.diagnosis, case.suspects_again, situation, facts=case.facts, playbooks=case_playbooks(case)
-    )
-    own = case.own_hypotheses
-    return (*own, *(h for h in seeded if h.id not in {o.id for o in own}))
+    return situation.with_words(_squeezed_words(case))
 
 
 def _squeezed_words(case: Case) -> dict[str, str]:
@@ -554,6 +561,8 @@ def try_guardrails(case: Case, *, history: Iterable[tuple[pd.DataFrame, pd.DataF
             onset=case.onset.earliest,
             recovered=end,
             effects=case.levers.effects,
+            reversals=[s.ref or s.id for s in case.suspects.suspects if s.reverts],
+            said=case.spot.said,
         ),
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.window import utc
+from kit.plain_text import upper
 
 WORDS = {
     "confirmed": "confirmed", "supported": "supported", "open": "open", "refuted": "ruled out",
@@ -103,7 +104,10 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
     failed = (findings.get("impact") or {}).get("failed")
     if failed:
         at_least = "At least " if failed.get("lower_bound") else ""
-        lines.append(f"{at_least}{_round(failed['value'])} more requests failed than before{_range(failed)}.")
+        many = (
+            f"{at_least}{_round(failed['value'])} more requests" if failed["value"] or at_least else "No more requests"
+        )
+        lines.append(f"{many} failed than before{_range(failed)}.")
     slow = (findings.get("impact") or {}).get("slow")
     if slow and slow.get("value"):
         lines.append(f"{_round(slow['value'])} more requests were slow{_range(slow)}.")
@@ -124,12 +128,14 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
         lines.append(f"{good} break is at {', '.join(cut['between'])}.")
     best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported")]
     best.sort(key=lambda h: h["state"] != "confirmed")
-    named = _summary_of(best[0].get("ref"), findings, zone) if best else None
+    named = change_said(best[0].get("ref"), findings, zone) if best else None
     if named:
         lines.insert(1, f"Set off by {named}: {WORDS[best[0]['state']]}.")
+    undone = bool(best) and best[0]["state"] == "confirmed" and not best[0].get("waived")
     for mitigation in findings.get("mitigations", []):
         if mitigation.get("effect") == "helped":
-            lines.append(f"What stopped it: {mitigation.get('summary') or mitigation['ref']}.")
+            ended = "What stopped it" if undone else "It ended soon after"
+            lines.append(f"{ended}: {mitigation.get('summary') or mitigation['ref']}.")
     return lines
 
 
@@ -140,14 +146,14 @@ def _sure(findings: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
     lines = []
     for hypothesis in alive[:3]:
         lines.append(f"{WORDS[hypothesis['state']].capitalize()}: {_sentence(hypothesis['statement'])}")
-        named = _summary_of(hypothesis.get("ref"), findings, zone)
+        named = change_said(hypothesis.get("ref"), findings, zone)
         if named:
             lines.append(f"{hypothesis['ref']} is: {named}.")
         if hypothesis.get("waived"):
             lines.append(f"No reversal was seen; it was waived by hand: {hypothesis['waived']}.")
         missing = hypothesis.get("missing") or []
         if missing and hypothesis["state"] != "confirmed":
-            lines.append(f"It is not confirmed because {'; '.join(missing)}.")
+            lines.append(f"It is not confirmed; what is missing: {'; '.join(missing)}.")
     if not alive:
         still = [h for h in hypotheses if h.get("state") == "open"]
         lines.append(
@@ -160,7 +166,7 @@ def _sure(findings: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _summary_of(ref: Any, findings: Mapping[str, Any], zone: ZoneInfo) -> str | None:
+def change_said(ref: Any, findings: Mapping[str, Any], zone: ZoneInfo) -> str | None:
     """What the change log says of this change, and when it was."""
     suspects = [s for e in findings.get("episodes", []) for s in e.get("suspects") or []]
     found = next((s for s in suspects if ref is not None and ref in (s.get("ref"), s.get("id"))), None)
@@ -175,7 +181,7 @@ def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
     for link in links:
         gap = "" if link.get("evidence") else " — no evidence for this link"
         told = str(link.get("text") or f"{link['from']} → {link['to']}").rstrip(".")
-        lines.append(f"{told[:1].upper()}{told[1:]}{gap}")
+        lines.append(f"{upper(told)}{gap}")
     return tuple(lines)
 
 
@@ -183,7 +189,9 @@ def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
     refuted = [h for h in findings.get("hypotheses", []) if h.get("state") == "refuted"]
     lines = [f"{h['statement'].rstrip('.')} — ruled out: {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
     more = len(lines) - RULED_OUT_SHOWN
-    return (*lines[:RULED_OUT_SHOWN], *([f"{more} more, each by a named check (notebook 06)."] if more > 0 else []))
+    together = [_sentence(upper(t)) for e in findings.get("episodes", []) for t in e.get("together") or []]
+    rest = [f"{more} more, each by a named check (notebook 06)."] if more > 0 else []
+    return (*lines[:RULED_OUT_SHOWN], *rest, *together)
 
 
 def _first(reasons: Any) -> str:

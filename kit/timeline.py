@@ -17,6 +17,12 @@ from kit.numerics.moments import Moment, as_moment, in_zone, length
 from kit.result import Result
 
 LANES = ("change", "symptom", "detection", "response", "recovery")
+_EFFECTS = {
+    "helped": "helped",
+    "none": "the harm did not end by it",
+    "worse": "it became worse",
+    "cannot_tell": "whether it helped cannot be told",
+}
 _MARKS = {"detected": "detection", "engaged": "response", "mitigated": "response", "resolved": "recovery"}
 
 
@@ -176,7 +182,7 @@ def _of_changes(
         reverts = row.get("reverts")
         acted = ref in done or row["kind"] == "mitigation" or (isinstance(reverts, str) and bool(reverts))
         lane = "response" if acted and onset is not None and time > onset.earliest else "change"
-        effect = f": {done[ref].effect.replace('_', ' ')}" if ref in done else ""
+        effect = f": {_EFFECTS[done[ref].effect]}" if ref in done else ""
         until = row.get("until")
         end = utc(until) if until is not None and not pd.isna(until) else time
         text = (
@@ -218,7 +224,7 @@ def _of_board(board: Any, ids: tuple[str, ...]) -> list[Fact]:
     if board is None:
         return []
     first = [r for r in board.readings if r.signal in board.squeezed_first and r.onset is not None]
-    return [Fact(r.onset, "symptom", f"{r.text}: squeezed first", ids) for r in first[:1]]
+    return [Fact(r.onset, "symptom", f"{r.text}: the first resource to be squeezed", ids) for r in first[:1]]
 
 
 def _of_templates(templates: pd.DataFrame | None, ids: tuple[str, ...]) -> list[Fact]:

@@ -206,6 +206,7 @@ class Verdict(Result):
                 "text": x.link.text,
                 "aspects": dict(x.aspects),
                 "evidence": list(x.evidence),
+                "shown": [t.result.sentence for t in x.tested if t.supports],
                 "gap": x.gap or None,
             }
             for x in self.links

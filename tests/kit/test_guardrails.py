@@ -60,6 +60,7 @@ def test_without_a_known_trigger_an_undo_is_not_credited():
     (trial,) = tried(requests(), changes((590, "deploy", "v2")))
     assert trial.right is None
     assert trial.spared == 0
+    assert "at v2, which nothing shows to have begun it: spared 0" in trial.says
 
 
 def test_without_a_deploy_just_before_the_rule_stays_silent():
@@ -118,8 +119,18 @@ def test_alerts_and_rollbacks_are_judged_by_what_happened():
     silent = pd.DataFrame({"time": [at(10)], "name": ["Errors"]})
     assert states(alerts=fired)["alert"] == "held"
     assert states(alerts=silent)["alert"] == "missing"
-    assert states(effects=[Effect("v1", "helped")])["rollback that works"] == "held"
-    assert states(effects=[Effect("v1", "nothing")])["rollback that works"] == "failed"
+    assert states(effects=[Effect("v1", "helped")], reversals=["v1"])["rollback that works"] == "held"
+    assert states(effects=[Effect("v1", "none")], reversals=["v1"])["rollback that works"] == "failed"
+    assert states(effects=[Effect("v1", "cannot_tell")], reversals=["v1"])["rollback that works"] == "unknown"
+
+
+def test_another_action_is_no_rollback():
+    assert states(effects=[Effect("scale-5", "none")])["rollback that works"] == "unknown"
+
+
+def test_a_line_about_a_limit_says_that_one_acted():
+    assert states(said=["no free connection in pool after <*> s"])["timeout, limit or breaker"] == "held"
+    assert states(said=["KeyError: 'x'"])["timeout, limit or breaker"] == "unknown"
 
 
 def test_the_headline_is_the_rule_that_spares_most():
