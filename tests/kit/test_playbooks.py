@@ -112,6 +112,50 @@ def test_a_faulty_playbook_is_one_sentence_that_names_the_file(text: str, says: 
     assert str(error.value).startswith("mine.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('name = "../../x"\ntitle = "t"\n', "must be small letters"),
+        ('name = "x"\ntitle = ["t"]\n', "title must be text"),
+        ('name = "x"\ntitle = "t"\nlag_s = "soon"\n', "lag_s must be a number"),
+        ('name = "x"\ntitle = "t"\nlag_s = inf\n', "lag_s must be a number"),
+        ('name = "x"\ntitle = "t"\nrivals = "all"\n', "rivals must be a list"),
+        ('name = "x"\ntitle = "t"\nrestart_cures = "no"\n', "restart_cures must be true or false"),
+        ('name = "x"\ntitle = "t"\nprediction = "p"\n', "write each prediction as a section"),
+        ('name = "x"\ntitle = "t"\nrole = "culprit"\n', "role 'culprit' is none"),
+        ('name = "x"\ntitle = "t"\n[[prediction]]\ntext = 3\ncheck = "rises"\n', "prediction 1 has no text"),
+        ('name = "x"\ntitle = "t"\n[[prediction]]\ntext = "p"\nkind = "proof"\n', "'proof' is no kind"),
+        ('name = "x"\ntitle = "t"\n[[prediction]]\ntext = "p"\ncheck = ["os"]\n', "name of a check"),
+        (
+            'name = "x"\ntitle = "t"\n[[prediction]]\ntext = "p"\ncheck = "__import__"\n',
+            "there is no check|There is no",
+        ),
+        ('name = "x"\ntitle = "t"\n[[prediction]]\ntext = "p"\narguments = "rm"\n', "arguments must be a table"),
+        ('name = "x"\ntitle = "t"\n[[link]]\nfrom="a"\nto="b"\ntext="c"\nprediction = 1\n', "link 1: write each"),
+        ('name = "x"\ntitle = "t"\n[[lever]]\ndo = "d"\nwithin_s = "1"\n', "lever 1: within_s is of the wrong kind"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deep|is not TOML"),
+        ('name = "x"\ntitle = "t"\n' + '[[lever]]\ndo = "d"\n' * 41, "41 sections"),
+    ],
+)
+def test_a_playbook_from_anywhere_is_data_of_the_right_shape_or_one_sentence(text: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as error:
+        read_playbook(text, where="mine.toml")
+    assert str(error.value).startswith("mine.toml")
+
+
+def test_files_that_are_no_playbooks_are_told_or_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "big.toml").write_text("# " + "x" * 200_001)
+    with pytest.raises(BadInput, match=r"big.toml is larger"):
+        load_playbooks(tmp_path)
+    (tmp_path / "big.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(BadInput, match=r"cannot be read"):
+        load_playbooks(tmp_path)
+    (tmp_path / "big.toml").unlink()
+    (tmp_path / "passwd.toml").symlink_to("/etc/passwd")
+    (tmp_path / "folder.toml").mkdir()
+    assert set(load_playbooks(tmp_path)) == set(NAMES)
+
+
 def test_a_user_adds_a_playbook_in_one_file(tmp_path: Path) -> None:
     (tmp_path / "lock_held.toml").write_text(
         """
