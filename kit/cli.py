@@ -115,13 +115,14 @@ def lab(case: CasePath) -> None:
     import subprocess
 
     from kit.case import open_case
+    from kit.lab_command import lab_command
     from kit.walk import WALK, copy_notebooks
 
     opened = open_case(case_folder(case))
     notebooks = opened.folder / "notebooks"
     if not (notebooks / f"{WALK[0]}.ipynb").exists():
         copy_notebooks(notebooks, case_path="..")
-    command = [sys.executable, "-P", "-m", "jupyterlab", "--LabApp.news_url=None", f"notebooks/{WALK[0]}.ipynb"]
+    command = lab_command(f"notebooks/{WALK[0]}.ipynb")
     raise typer.Exit(subprocess.run(command, cwd=opened.folder, check=False).returncode)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from connectors.durable import write_whole
 from kit.errors import BadCase
+from kit.lab_command import lab_command
 
 
 def register(app: typer.Typer) -> None:
@@ -35,13 +35,12 @@ def explore(
         for row in view.lines(50).table.itertuples(index=False):
             typer.echo(_line(row))
         return 0
-    notebook = place_notebook(out, place)
+    notebook = place_notebook(out, place, tz=tz)
     typer.echo(f"notebook {notebook}")
-    command = [sys.executable, "-m", "jupyterlab", "--LabApp.news_url=None", notebook.name]
-    return subprocess.run(command, cwd=notebook.parent, check=False).returncode
+    return subprocess.run(lab_command(notebook.name), cwd=notebook.parent, check=False).returncode
 
 
-def place_notebook(out: Path, place: str) -> Path:
+def place_notebook(out: Path, place: str, *, tz: str | None = None) -> Path:
     """Put the explorer's notebook into this folder, pointed at the place; one that is there already stays.
 
     Raises `BadCase` when a path does not exist.
@@ -55,12 +54,12 @@ def place_notebook(out: Path, place: str) -> Path:
     target = out / f"{stem}.ipynb"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, _pointed_at(place if remote else str(Path(place).expanduser().resolve())))
+        write_whole(target, _pointed_at(place if remote else str(Path(place).expanduser().resolve()), tz))
     return target
 
 
-def _pointed_at(place: str) -> str:
-    """The shipped notebook with its parameter as a literal."""
+def _pointed_at(place: str, tz: str | None) -> str:
+    """The shipped notebook with its parameters as literals."""
     import nbformat
 
     from kit.walk import shipped_notebooks
@@ -68,7 +67,7 @@ def _pointed_at(place: str) -> str:
     notebook = nbformat.read(shipped_notebooks() / "explore_logs.ipynb", as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = f"case_path = {place!r}"
+            cell.source = f"case_path = {place!r}\ntz = {tz!r}"
     return nbformat.writes(notebook)
 
 

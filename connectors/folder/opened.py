@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from connectors import schema
 from connectors.errors import BadInput, ConnectorError, NaiveTime
+from connectors.files.columns import flat_row
 from connectors.files.formats import BINARY, FORMATS, reader
+from connectors.files.names import DURATIONS, NAMES
 from connectors.files.options import Options
+from connectors.files.text import logfmt_pairs
 from connectors.files.times import Clock
 from connectors.folder.stamps import NO_TIME, Stamp, learnt
 from connectors.folder.texts import Part, Text
@@ -29,6 +33,8 @@ PIECE_BYTES = 1 << 20
 PROBES = 24
 SLACK_US = 5_000_000
 """Lines of one text may be so much out of order, as those of several threads are, and it still counts as ordered."""
+LINES_LOOKED_AT = 50
+_USUAL = frozenset({*DURATIONS, *(name for names in NAMES.values() for name in names)})
 _DOCUMENTS = frozenset({"log_answers", "otlp_json", "jaeger_json"})
 
 
@@ -55,6 +61,8 @@ class Opened:
     bytes_per_line: float
     stamp: Stamp | None
     ordered: bool = True
+    names: frozenset[str] = frozenset()
+    """Which of the usual names of a log's columns its first lines use: texts that use the same are read together."""
     estimated_end: bool = False
     end: int = 0
     """Where it stops being read: its length, or where a newer file begins with the same lines."""
@@ -245,7 +253,9 @@ def opened(text: Text, *, tz: str | None) -> Opened:
     chosen = [(shown[n - 1], t) for n, t in zip(numbers, times, strict=True) if 0 < n <= len(shown)]
     stamp = learnt([line for line, _ in chosen], [t for _, t in chosen], clock, json=shown[0].lstrip()[:1] == b"{")
     each = len(sample) / max(len(times), 1)
-    found = Opened(text, format_, options, min(times), max(times), each, stamp, end=text.length, notes=notes)
+    found = Opened(
+        text, format_, options, min(times), max(times), each, stamp, names=_names(shown), end=text.length, notes=notes
+    )  # fmt: skip
     _see_its_end(found)
     return found
 
@@ -279,6 +289,20 @@ def _read_head(text: Text, format_: str, options: Options, sample: bytes) -> pa.
             return None
         said = str(error).partition("name the zone")[0]
         raise NaiveTime(f'{said}name their zone, like tz = "Europe/Berlin".') from None
+
+
+def _names(lines: list[bytes]) -> frozenset[str]:
+    found: set[str] = set()
+    for line in lines[:LINES_LOOKED_AT]:
+        if line[:1] == b"{":
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            found |= flat_row(row).keys()
+        elif b"=" in line:
+            found |= logfmt_pairs(line.decode("utf-8", "replace")).keys()
+    return frozenset(found & _USUAL)
 
 
 def _sorted_out(read: pa.Table) -> tuple[list[int], list[int]]:

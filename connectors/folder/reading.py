@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -82,11 +82,11 @@ class _Job:
 
 
 def _jobs(ranges: Sequence[Range]) -> list[_Job]:
-    """Ranges of one format and one clock together, large ones cut, about `AT_ONCE_BYTES` a job."""
-    groups: dict[tuple[str, str | None, int | None], list[list[tuple[int, Range]]]] = {}
-    sizes: dict[tuple[str, str | None, int | None], int] = {}
+    """Ranges of one format, one clock and the same names together, large ones cut, about `AT_ONCE_BYTES` a job."""
+    groups: dict[Hashable, list[list[tuple[int, Range]]]] = {}
+    sizes: dict[Hashable, int] = {}
     for number, one in enumerate(ranges):
-        key = (one.text.format, one.text.options.tz, one.text.options.year)
+        key = (one.text.format, one.text.options.tz, one.text.options.year, one.text.names)
         whole = one.text.stamp is None or one.text.text.unread
         step = max(one.end - one.start, 1) if whole else AT_ONCE_BYTES
         for at in range(one.start, max(one.end, one.start + 1), step):

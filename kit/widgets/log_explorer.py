@@ -85,7 +85,8 @@ class LogExplorer(widgets.VBox):
         super().__init__(
             [
                 widgets.HBox([self.query, find, again]),
-                widgets.HBox([self.go_to, keep, self._code_button, self._exactly, self._bar, self._doing, self._cancel]),
+                widgets.HBox([self.go_to, keep, self._code_button, self._exactly]),
+                widgets.HBox([self._bar, self._cancel, self._doing]),
                 self._says, self._code, self.brush, self.tabs,
             ]
         )  # fmt: skip
