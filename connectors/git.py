@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
 from pydantic import Field
 
 from connectors.base import Answer, Fetch, canonical
@@ -39,6 +40,7 @@ NOT_CONFIG = re.compile(
 )
 COMMITS = 20_000
 DIFF_CHARS = 200_000
+FILE_CHARS = 4_000
 _REVERTED = re.compile(r"This reverts commit ([0-9a-f]{7,64})")
 _VERSION = re.compile(r"^(?P<name>.*?)[-_/@]?v?(?P<version>\d[\w.+-]*)$")
 
@@ -105,6 +107,27 @@ class GitChanges:
             rows=table.num_rows, partial=partial, took_s=time.monotonic() - began, engine="git",
         )  # fmt: skip
         return Answer(table, fetch, canonical({"window": window}))
+
+    def contents(self, *, before: str | None, after: str) -> Answer:
+        """What is different between two deployed versions, a row per file: file, kind, added, removed, text.
+
+        Versions as for `diff`; `before` None: what `after` itself changed. `kind` is schema, flag, config or other;
+        `added` and `removed` are numbers of lines, `text` the unified diff, cut to 4,000 characters. Empty where the
+        repository lacks one of the two, or nothing is different.
+        """
+        began = time.monotonic()
+        known = [self.repository.resolve(name) for name in (before, after) if name is not None]
+        text = ""
+        if None not in known:
+            text = self.content(after) if before is None else self.diff(before, after)
+        files = [_of_file(part) for part in re.split(r"(?m)^(?=diff --git )", text) if part.startswith("diff --git ")]
+        table = pa.Table.from_pylist(files, schema=CONTENTS)
+        query = f"git diff {before or f'{after}^'} {after}"
+        fetch = Fetch(
+            source=self.name, question="contents", query=query, window=None, rows=table.num_rows, engine="git",
+            took_s=time.monotonic() - began,
+        )  # fmt: skip
+        return Answer(table, fetch, canonical({"before": before, "after": after}))
 
     def diff(self, before: str, after: str, *, paths: Sequence[str] = (), limit: int = DIFF_CHARS) -> str:
         """What is different between two versions, as a unified diff of at most `limit` characters.
@@ -246,6 +269,23 @@ class GitChanges:
         sha = self.repository.resolve(match[1]) or match[1]
         tags = self._tags.get(sha, [])
         return tags[0] if tags else sha[:10]
+
+
+_TEXTS, _NUMBERS = ("file", "kind", "text"), ("added", "removed")
+CONTENTS = pa.schema([*((name, pa.string()) for name in _TEXTS), *((name, pa.int64()) for name in _NUMBERS)])
+"""The shape of what `contents` answers."""
+
+
+def _of_file(part: str) -> dict[str, Any]:
+    """One file of a unified diff."""
+    lines = part.splitlines()
+    named = next((line[6:] for line in lines if line.startswith(("+++ b/", "--- a/"))), "")
+    named = next((line[6:] for line in lines if line.startswith("+++ b/")), named) or lines[0].rpartition(" b/")[2]
+    body = lines[next((at for at, line in enumerate(lines) if line.startswith("@@")), len(lines)) :]
+    return {
+        "file": _unquoted(named), "kind": _kind([named]), "added": sum(line.startswith("+") for line in body),
+        "removed": sum(line.startswith("-") for line in body), "text": "\n".join(body)[:FILE_CHARS],
+    }  # fmt: skip
 
 
 _SHARED = re.compile(

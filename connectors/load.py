@@ -295,6 +295,10 @@ class Recorded(Forwarded):
         """See `ChangeSource.changes`."""
         return self._forward("changes", window)
 
+    def contents(self, *, before: str | None, after: str) -> Answer:
+        """See `GitChanges.contents`: what is different between two deployed versions."""
+        return self._forward("contents", None, before=before, after=after)
+
     def alerts(self, window: Window) -> Answer:
         """See `AlertSource.alerts`."""
         return self._forward("alerts", window)

@@ -25,6 +25,7 @@ from connectors.window import Window, step_seconds
 from kit import steps, views
 from kit.choices import CHOICES, Choices, add_waiver, drop_pin, keep_focus, keep_pin, read_case_choices
 from kit.contributions import contribution
+from kit.deployed_contents import contents_of_suspects
 from kit.entry import entry_series, entry_symptom
 from kit.errors import BadCase
 from kit.findings import Findings
@@ -550,6 +551,7 @@ class Case:
     timeline = cached_property(steps.tell_timeline)
     postmortem = cached_property(steps.draft)
 
+    change_contents = cached_property(contents_of_suspects)
     entry_series = cached_property(entry_series)
     who_sentence = cached_property(views.who_sentence)
     hops = cached_property(views.latency_by_hop)

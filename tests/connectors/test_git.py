@@ -138,6 +138,26 @@ def test_the_text_between_two_versions(repo):
         git.diff("checkout-v1.9", "v99")
 
 
+def test_what_is_different_between_two_deployed_versions_is_a_table_of_files(repo):
+    git = source(bundled(repo))
+    table = git.contents(
+        before="v1.9 (" + repo.git("rev-parse", "--short=10", "checkout-v1.9") + ")", after="main"
+    ).table
+    found = {row.pop("file"): row for row in table.to_pylist()}
+    assert {name: row["kind"] for name, row in found.items()} == {
+        "checkout/app.py": "other", "deploy/values.yaml": "config", "migrations/0042_drop.sql": "schema",
+    }  # fmt: skip
+    assert (found["checkout/app.py"]["added"], found["checkout/app.py"]["removed"]) == (1, 1)
+    assert found["migrations/0042_drop.sql"]["text"] == "@@ -0,0 +1 @@\n+DROP INDEX a;"
+    assert git.contents(before=None, after="checkout-v1.10").table.column("file").to_pylist() == ["checkout/app.py"]
+
+
+def test_a_version_that_the_repository_lacks_has_no_contents(repo):
+    git = source(repo.path)
+    assert git.contents(before="0.05", after="0.04").table.num_rows == 0
+    assert git.contents(before="checkout-v1.9", after="v77").table.num_rows == 0
+
+
 def test_a_name_is_never_an_option(repo, tmp_path):
     with pytest.raises(NotFound):
         source(repo.path).diff(f"--output={tmp_path / 'pwned'}", "main")
