@@ -59,3 +59,41 @@ def test_a_waiver_is_written_and_a_seen_reversal_needs_none(folder):
     assert [w.by_role for w in again.choices.waivers] == ["on-call lead"]
     verdict = again.verdicts.of("orders-db-0042")
     assert (verdict.state, verdict.waived) == ("confirmed", "")
+
+
+def said(*arguments: str) -> str:
+    """What the command line prints; it must succeed."""
+    from typer.testing import CliRunner
+
+    from kit.cli import app
+
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_rows_of_the_timeline_and_the_history_of_verdicts_by_command(folder, tmp_path):
+    at = kit.open_case(folder).look.start.isoformat()
+    row = ("note", str(folder), "called the provider", "--at", at)
+    assert "1 added to timeline.jsonl" in said(*row)
+    assert "0 added to timeline.jsonl" in said(*row)
+    (tmp_path / "chat.json").write_text('[{"ts": "1772331300.0", "text": "long before"}]')
+    assert "0 of 1 records of chat.json lie in the look; 0 added" in said(
+        "note", str(folder), "--from", str(tmp_path / "chat.json")
+    )
+    facts = kit.open_case(folder, offline=True).timeline.to_frame()
+    assert facts.loc[facts["by_hand"] & (facts["fact"] == "called the provider"), "lane"].tolist() == ["response"]
+    told = said("history", str(folder))
+    assert "orders-db-0042-pool-starved\n  2" in told
+    assert " confirmed (undoing orders-db-0042 ends it)" in told
+    assert "Tried, and gave nothing:" in told
+
+
+def test_the_action_items_leave_as_issues(folder):
+    target = folder / "exports" / "actions.unredacted.json"
+    said("export", str(folder), "--to", "issues", "--unredacted", "--out", str(target))
+    import json
+
+    records = json.loads(target.read_text())
+    assert records[0]["summary"] == "A migration check that refuses to drop an index a running query uses"
+    assert {r["assignee"] for r in records} == {None}
