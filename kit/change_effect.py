@@ -54,9 +54,10 @@ def acts_slowly(row: Row) -> bool:
 
 
 def undoing_of(row: Row, rows: Sequence[Row]) -> Row | None:
-    """What undid it, whenever; None: nothing that says so."""
+    """What undid it, the first time after it was made; None: nothing that says so."""
     names = (row["id"], row["ref"])
-    return next((r for r in rows if r["reverts"] and r["reverts"] in names and r["id"] != row["id"]), None)
+    undoing = [r for r in rows if r["reverts"] and r["reverts"] in names and r["id"] != row["id"]]
+    return min((r for r in undoing if r["time"] > row["time"]), key=lambda r: r["time"], default=None)
 
 
 def over_before(row: Row, rows: Sequence[Row], onset: Moment) -> str | None:

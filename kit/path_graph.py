@@ -46,6 +46,8 @@ class PathGraph:
         self.nodes = list(dict.fromkeys(n for pair in every for n in pair))
         self.calls = {n: [b for a, b in pairs if a == n] for n in self.nodes}
         self.callers = {n: [a for a, b in every if b == n] for n in self.nodes}
+        self.takers = {n: [b for a, b in every if a == n and (a, b) not in pairs] for n in self.nodes}
+        self.filled = {n for n in self.nodes if self.callers[n] and all((a, n) not in pairs for a in self.callers[n])}
         self.states = {pair: self._state(pair) for pair in every}
 
     def health(self, node: str) -> Health:
@@ -108,7 +110,7 @@ class PathGraph:
                 continue
             deeper = [n for n in self._below(node, ("bad", "unknown", "beyond")) if n in ill]
             gaps, beyond = self._ends([node, *self._below(node, ("unknown", "beyond"))])
-            if deeper:
+            if deeper or self._waits_for_taker(node, ill):
                 continue
             if len(gaps) >= 2 and not beyond and all(a == node for a, _ in gaps):
                 found.append(self._here(node, "calls to several healthy callees are slow on its side alone"))
@@ -122,6 +124,10 @@ class PathGraph:
         carried = {n for top in ill if self._entry(top) is Health.BAD for n in [top, *self._below(top, _CARRIES)]}
         found.sort(key=lambda b: (b.first_bad.split(ARROW)[0] not in carried, -b.size))
         return list({b.between + b.where: b for b in found}.values())
+
+    def _waits_for_taker(self, node: str, ill: list[str]) -> bool:
+        """Is it a queue that is long because who takes from it is ill?"""
+        return node in self.filled and any(taker in ill for taker in self.takers[node])
 
     def _ends(self, reach: list[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """The gaps, and the calls into the unseen, that these nodes make; of a chain of such calls the last one."""

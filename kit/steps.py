@@ -126,7 +126,13 @@ def rank_suspects(case: Case) -> Suspects:
     """02: what moved before it did? Every change against the onset, with its base rate where there is a history."""
     from kit.changes import rank_changes
 
-    return rank_changes(case.changes, case.onset, path=case.path, symptom=case.entry, history=case.history)
+    ill = case.episode.signals[0].split("/")[0].split("@")[0] if _is_late(case) else case.entry
+    return rank_changes(case.changes, case.onset, path=case.path, symptom=ill, history=case.history)
+
+
+def _is_late(case: Case) -> bool:
+    """Is the harm behind the requests: work that waits, a metric over its objective?"""
+    return case.episode is not None and case.episode.hurts == "late"
 
 
 def rank_suspects_again(case: Case) -> Suspects:
@@ -354,6 +360,7 @@ def describe_case(case: Case) -> Situation:
     situation = describe_situation(
         case.facts,
         entry=case.entry or "",
+        symptom=episode.signals[0] if _is_late(case) else None,
         between=case.cut.between,
         path=case.path,
         failed=bad_requests(case) if requests is not None else None,
