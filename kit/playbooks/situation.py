@@ -175,9 +175,13 @@ def _symptom_words(symptom: str | None, entry: str) -> str:
         return f"failing and slow requests at {entry}"
     if "error" in symptom:
         return f"failing requests at {service_of(symptom)}"
+    if ".age" in symptom or "lag" in symptom or "depth" in symptom:
+        return f"late work at {service_of(symptom)}"
     if "duration" in symptom or "latency" in symptom:
         return f"slow requests at {service_of(symptom)}"
-    return f"less traffic at {service_of(symptom)}"
+    if "requests" in symptom or "traffic" in symptom:
+        return f"less traffic at {service_of(symptom)}"
+    return f"late work at {service_of(symptom)}"
 
 
 def _first(keys: Sequence[str], service: str | None, patterns: Sequence[str]) -> str | None:
@@ -223,7 +227,7 @@ def _waits(facts: Facts, service: str, callee: str | None, words: Mapping[str, A
     named = {words["callee_latency"]} if words["callee_latency"] else set()
     for owner, pattern in (
         (callee, r"wait\w*[._]?(for_)?[._]?lock|lock\w*[._]wait"),
-        (service, r"(pool|connection).*(pending|waiting)"),
+        (service, r"(pool|connection).*(pending|waiting|usage|utili[sz]ation)"),
     ):
         named |= {k for k in keys if service_of(k) == owner and re.search(pattern, k.rpartition("/")[2], re.IGNORECASE)}
     found: dict[str, Any] = {"waiting": sorted(named)}
