@@ -18,7 +18,7 @@ import pandas as pd
 from connectors.window import Window, iso
 from kit.numerics.columns import Table
 from kit.numerics.grid import micros
-from kit.numerics.moments import from_us
+from kit.numerics.moments import from_us, length
 from kit.requests import request_arrays
 from kit.result import Result
 
@@ -288,7 +288,15 @@ def _gradual(trigger: Mapping[str, Any] | None) -> Guardrail:
     fraction = float(said["fraction"])
     if fraction < 1.0:
         return Guardrail(what, "held", f"{_ref(trigger)} reached {fraction:.0%}, not everything.")
-    return Guardrail(what, "missing", f"{_ref(trigger)} went to everything at once.")
+    return Guardrail(what, "missing", f"{_ref(trigger)} went to everything{_within(trigger)}, by the change log.")
+
+
+def _within(trigger: Mapping[str, Any]) -> str:
+    """In which time it reached everything, where its end is recorded."""
+    time, until = trigger.get("time"), trigger.get("until")
+    if time is None or until is None or until != until or time != time:
+        return ""
+    return f" within {length(max(0.0, (until - time).total_seconds()))}"
 
 
 def _rollback(effects: Sequence[Any]) -> Guardrail:

@@ -172,7 +172,8 @@ def _impact(findings: Mapping[str, Any], evidence: Sequence[str]) -> list[str]:
             lines.append(f"Requests that {what} beyond the usual: unknown.")
         elif not number["low"] and not number.get("lower_bound"):
             most = f"{number['high']:,.0f}"
-            lines.append(f"Requests that {what} beyond the usual: none that chance would not make (0–{most}){shown}.")
+            told = f"none that chance would not make (0–{most})" if round(number["high"]) else "none"
+            lines.append(f"Requests that {what} beyond the usual: {told}{shown}.")
         else:
             lines.append(f"Requests that {what} beyond the usual: {_quantity(number)}{shown}.")
     for a in impact.get("affected") or []:

@@ -117,3 +117,14 @@ def test_what_is_needed_to_reproduce_it_is_told_without_ids(walked):
     assert 'ref = "orders-db-0042"' in found.scenario
     assert 'role = "cure"' in found.scenario
     assert len(found.must_see) == 4
+
+
+@pytest.mark.parametrize("slug", HARMED)
+def test_with_the_rule_of_its_class_left_out_no_other_class_is_made_of_it(slug, walked):
+    from kit.classify import classify
+
+    case = walked(slug)
+    without = classify(
+        case.board, symptom=case.symptom, cut=case.cut, path=case.path, entry=case.entry, without=(case.diagnosis.name,)
+    )
+    assert without.name in ("unclassified", "cannot_tell")

@@ -114,6 +114,14 @@ def test_a_reviewed_change_that_did_harm_passed_a_guardrail_that_failed():
     ] == "failed"  # fmt: skip
 
 
+def test_a_rollout_that_rolls_within_seconds_is_said_to_take_them():
+    trigger = {"ref": "v2", "fraction": 1.0, "time": pd.Timestamp(at(0)), "until": pd.Timestamp(at(21))}
+    rail = list_guardrails(trigger=trigger, alerts=None, onset=at(600), recovered=at(900))[1]
+    assert rail.because == "v2 went to everything within 21 s, by the change log."
+    bare = list_guardrails(trigger={"ref": "v2", "fraction": 1.0}, alerts=None, onset=at(600), recovered=at(900))[1]
+    assert bare.because == "v2 went to everything, by the change log."
+
+
 def test_alerts_and_rollbacks_are_judged_by_what_happened():
     fired = pd.DataFrame({"time": [at(660)], "name": ["Errors"]})
     silent = pd.DataFrame({"time": [at(10)], "name": ["Errors"]})
