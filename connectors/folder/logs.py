@@ -147,10 +147,13 @@ class FolderLogs(Forwarded):
         shape = self._shape if fields is None else _chosen(self._shape, fields)
         return Stream(shape, asking, lambda stream: self._slices(stream, asking, window, where, order, limit))
 
-    def close(self) -> None:
-        """Forgets what was read."""
+    def forget(self) -> None:
+        """Forgets what was read and counted."""
         with self._lock:
             self._held.clear()
+        self._counts = Kept(16)
+
+    close = forget
 
     # -- how they are answered ------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from connectors.files.names import DURATIONS, NAMES
 from connectors.files.options import Options
 from connectors.files.text import logfmt_pairs
 from connectors.files.times import Clock
-from connectors.folder.stamps import NO_TIME, Stamp, learnt
+from connectors.folder.stamps import NO_TIME, Stamp, learnt, newlines
 from connectors.folder.texts import Part, Text
 
 HEAD_BYTES = 32 << 10
@@ -147,52 +147,54 @@ class Opened:
             if not len(known):
                 continue
             if known.min() < stop and known.max() >= start:
-                yield data
+                yield bytes(data)
             elif self.ordered and known.min() > stop + SLACK_US:
                 return
 
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """Whole lines, about `PIECE_BYTES` at a time, and the byte at which each piece begins."""
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes | memoryview]]:
+        """Whole lines, about `PIECE_BYTES` at a time, and the byte at which each piece begins.
+
+        Each piece is gone when the next one is asked for: its memory is used again.
+        """
         if self.text.unread:
             yield from _cut(self.text.pieces())
             return
-        at, held = start, b""
+        at, size = start, PIECE_BYTES
         if start > 0:
-            held = self.text.read(start - 1, start + PIECE_BYTES)
-            skipped = held.find(b"\n") + 1
-            at, held = start - 1 + skipped, held[skipped:]
-        place = at + len(held)
-        while True:
-            read = self.text.read(place, min(place + PIECE_BYTES, self.end)) if place < stop else b""
-            place += len(read)
-            held += read
-            cut = held.rfind(b"\n") + 1
-            if not read:
-                if held and place < self.end:  # the line that is under way at `stop`
-                    more = self.text.read(place, self.end if self.end - place < PIECE_BYTES else place + PIECE_BYTES)
-                    held += more[: more.find(b"\n") + 1 or len(more)]
-                if held:
-                    yield at, held
+            before = self.text.read(start - 1, start + PIECE_BYTES)
+            at = start - 1 + before.find(b"\n") + 1 if b"\n" in before else start + PIECE_BYTES
+        buffer = bytearray(size)
+        while at < stop:
+            if len(buffer) < size:
+                buffer = bytearray(size)
+            data = self.text.read_into(buffer, at, min(at + size, self.end))
+            past = at + len(data) >= stop  # then to the end of the line that is under way at `stop`
+            cut = (buffer.find(b"\n", stop - 1 - at, len(data)) if past else buffer.rfind(b"\n", 0, len(data))) + 1
+            if not cut and at + len(data) >= self.end:
+                cut = len(data)
+            if not len(data):
                 return
-            if cut:
-                yield at, held[:cut]
-                at, held = at + cut, held[cut:]
+            if not cut:
+                size *= 4
+                continue
+            yield at, data[:cut]
+            at, size = at + cut, PIECE_BYTES
 
-    def times_in(self, data: bytes) -> np.ndarray:
+    def times_in(self, data: bytes | memoryview) -> np.ndarray:
         """The time of each message of these whole lines; `NO_TIME` for a line that is none by itself."""
         buffer = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero(buffer == 10)
+        ends = newlines(buffer)
         if len(data) and data[-1] != 10:
             ends = np.append(ends, len(data))
         starts = np.empty_like(ends)
         if len(ends):
             starts[0], starts[1:] = 0, ends[:-1] + 1
         if self.stamp is None:
-            return self._times_by_reader(data)
+            return self._times_by_reader(bytes(data))
         times = self.stamp.all_of(buffer, starts, ends)
         left = np.flatnonzero((times == NO_TIME) & (ends > starts))
         if len(left):
-            rest = b"".join(data[starts[i] : ends[i]] + b"\n" for i in left.tolist())
+            rest = b"".join(bytes(data[starts[i] : ends[i]]) + b"\n" for i in left.tolist())
             times = np.concatenate([times[times != NO_TIME], self._times_by_reader(rest)])
         return times
 

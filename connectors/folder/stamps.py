@@ -29,6 +29,7 @@ _FORMS = re.compile(
 _ISO = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d{1,9}))?( ?(?:Z|[+-]\d\d:?\d\d|UTC|GMT))?")
 _EPOCH = re.compile(rb"\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?")
 _ANCHOR_BYTES = 24
+DAY_US = 86_400_000_000
 NO_TIME = np.iinfo(np.int64).min
 _START, _MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -65,27 +66,92 @@ class Stamp:
         `starts` and `ends` (the newline's place) say where the lines are.
         """
         found = np.full(len(starts), NO_TIME, np.int64)
-        width, at = len(self.like), starts + self.offset
-        fits = at + width <= ends
-        for i, byte in enumerate(self.anchor):
-            place = at - len(self.anchor) + i
-            fits &= data[np.where(fits, place, 0)] == byte
-        if self.offset < len(self.anchor):
-            fits[:] = False
-        rest = np.flatnonzero(~fits)
-        if len(rest) and self.anchor:
-            text = data.tobytes()
-            for row in rest.tolist():
-                place = text.find(self.anchor, starts[row], ends[row])
-                if place >= 0 and place + len(self.anchor) + width <= ends[row]:
-                    at[row] = place + len(self.anchor)
-                    fits[row] = True
+        before, width = len(self.anchor), len(self.anchor) + len(self.like)
+        begin = starts + (self.offset - before)
+        fits = begin + width <= ends
         if self.json:
             fits &= data[np.maximum(ends - 1, 0)] == 125
         rows = np.flatnonzero(fits)
+        texts = _texts(data, begin[rows], width)
+        times, usual = self._usual(texts)
+        found[rows[usual]] = times[usual]
+        if len(rows) == len(starts) and usual.all():
+            return found
+        rows, texts = rows[~usual], texts[~usual]
+        anchored = (texts[:, :before] == np.frombuffer(self.anchor, np.uint8)).all(1)
+        if not anchored.all():
+            rows, texts = rows[anchored], texts[anchored]
+        if self.anchor:
+            rest = found == NO_TIME
+            rest[rows] = False
+            more, places = self._searched(data, starts, ends, np.flatnonzero(rest))
+            rows = np.concatenate([rows, more])
+            texts = np.concatenate([texts, _texts(data, places - before, width)])
         if len(rows):
-            found[rows] = self._read(data[at[rows][:, None] + np.arange(width)])
+            found[rows] = self._read(texts[:, before:])
         return found
+
+    def _usual(self, texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Times of the lines that are written like the first of these, on its day; which those are."""
+        none = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+        plan = self._plan(bytes(texts[0])) if len(texts) else None
+        if plan is None:
+            return none
+        low, span, worth, base, most = plan
+        digits = np.ascontiguousarray(texts.T) - low[:, None]
+        good = (digits <= span[:, None]).all(0)
+        used = np.flatnonzero(worth)
+        micros = (worth[used] @ digits[used].astype(float)).astype(np.int64)
+        return micros + base, good & (micros < most)
+
+    def _plan(self, line: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int] | None:
+        """For each byte of a time like this line's: the least value, how far above it others may be, what one is worth.
+
+        And what is added to the sum, and what the sum stays below. None where a time has no such form.
+        """
+        before, width = len(self.anchor), len(line)
+        text = line[before:]
+        like, epoch = _ISO.fullmatch(self.like), _EPOCH.fullmatch(self.like)
+        if not line.startswith(self.anchor) or not (like or epoch):
+            return None
+        low = np.frombuffer(line, np.uint8).copy()
+        span, worth = np.zeros(width, np.uint8), np.zeros(width)
+        if epoch:
+            digits = [before + i for i, byte in enumerate(text) if byte != 46]
+            values = (10.0 ** np.arange(15, 15 - len(digits), -1)).tolist()
+            base, most = 0, 1 << 62
+        else:
+            match = _ISO.fullmatch(text)
+            if match is None or (offset := _offset_us(match[2] or b"")) is None:
+                return None
+            digits = [before + i for i in (11, 12, 14, 15, 17, 18, *range(20, 20 + len(match[1] or b"")))]
+            values = [36e9, 3.6e9, 600e6, 60e6, 10e6, 1e6, *(10.0 ** np.arange(5, 5 - len(match[1] or b""), -1))]
+            try:
+                base = int(np.datetime64(text[:10].decode(), "D").astype(np.int64)) * DAY_US - offset
+            except ValueError:
+                return None
+            most = DAY_US
+        low[digits], span[digits] = 48, 9
+        if not epoch:
+            span[[before + 14, before + 17]] = 5
+        worth[digits] = [value if value >= 1 else 0.0 for value in values]
+        return low, span, worth, base, most
+
+    def _searched(
+        self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of these lines, those with the anchor somewhere else, and where the time stands in them."""
+        text = data.tobytes() if len(rows) else b""
+        found, places = [], []
+        for row in rows.tolist():
+            end = ends[row]
+            if self.json and end > starts[row] and text[end - 1] != 125:
+                continue
+            place = text.find(self.anchor, starts[row], end) + len(self.anchor)
+            if place >= starts[row] + len(self.anchor) and place + len(self.like) <= end:
+                found.append(row)
+                places.append(place)
+        return np.array(found, np.int64), np.array(places, np.int64)
 
     def _read(self, texts: np.ndarray) -> np.ndarray:
         """Times of equally long texts, one a row: those written like the first at once, each other one by itself."""
@@ -110,6 +176,32 @@ class Stamp:
             return NO_TIME  # what was cut at the usual length may go on
         micros = _micros(match[0], self.clock)
         return NO_TIME if micros is None else micros
+
+
+def newlines(data: np.ndarray) -> np.ndarray:
+    """Where are the newlines of these bytes? Eight bytes looked at a time, as few hold one.
+
+    >>> newlines(np.frombuffer(b"ab\\n\\nc" + b"x" * 20 + b"\\n", np.uint8)).tolist()
+    [2, 3, 25]
+    """
+    marks = np.empty(-(-len(data) // 8) * 8, bool)
+    np.equal(data, 10, out=marks[: len(data)])
+    marks[len(data) :] = False
+    words = marks.view(np.uint64)
+    there = np.flatnonzero(words != 0)
+    held = marks.reshape(-1, 8)[there]
+    if int(np.count_nonzero(held)) == len(there):
+        return there * 8 + np.log2(words[there].astype(float)).astype(np.int64) // 8
+    row, place = np.nonzero(held)
+    return there[row] * 8 + place
+
+
+def _texts(data: np.ndarray, begin: np.ndarray, width: int) -> np.ndarray:
+    """The `width` bytes from each of these places on, a row each."""
+    if not len(begin):
+        return np.zeros((0, width), np.uint8)
+    rows = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
+    return rows[begin].view(np.uint8).reshape(-1, width)
 
 
 def learnt(lines: Sequence[bytes], times: Sequence[int | None], clock: Clock, *, json: bool) -> Stamp | None:
@@ -182,14 +274,12 @@ def _iso(texts: np.ndarray, like: np.ndarray, clock: Clock, text: bytes) -> tupl
     good = (texts[:, ~digits] == like[~digits]).all(1)
     numbers = texts[:, digits] - 48
     good &= (numbers < 10).all(1)
-    n = numbers.astype(np.int64)
     days = _days(texts, good)
-    seconds = (n[:, 8] * 10 + n[:, 9]) * 3600 + (n[:, 10] * 10 + n[:, 11]) * 60 + n[:, 12] * 10 + n[:, 13]
-    good &= (n[:, 8] * 10 + n[:, 9] < 24) & (n[:, 10] < 6) & (n[:, 12] < 6) & (days != NO_TIME)
-    micros = np.zeros(len(texts), np.int64)
-    for i in range(6):
-        micros = micros * 10 + (n[:, 14 + i] if i < len(fraction) else 0)
-    times = np.where(good, days, 0) * 86_400_000_000 + seconds * 1_000_000 + micros
+    good &= (numbers[:, 8] * 10 + numbers[:, 9] < 24) & (numbers[:, 10] < 6) & (numbers[:, 12] < 6) & (days != NO_TIME)
+    worth = np.zeros(numbers.shape[1])
+    worth[8:14] = (36e9, 3.6e9, 600e6, 60e6, 10e6, 1e6)
+    worth[14:20] = 10.0 ** np.arange(5, 5 - len(worth[14:20]), -1)
+    times = np.where(good, days, 0) * DAY_US + (numbers.astype(float) @ worth).astype(np.int64)
     offset = _offset_us(zone)
     if offset is None:
         if clock.tz is None:
@@ -201,24 +291,15 @@ def _iso(texts: np.ndarray, like: np.ndarray, clock: Clock, text: bytes) -> tupl
 
 
 def _days(texts: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Days since the epoch; lines of one day, the usual case, at once."""
-    dates = np.ascontiguousarray(texts[:, :10]).view("S10").ravel()
+    """Days since the epoch; lines of few days, the usual case, at once."""
     days = np.full(len(texts), NO_TIME, np.int64)
-    left = good.copy()
-    for _ in range(8):
-        rest = np.flatnonzero(left)
-        if not len(rest):
-            return days
-        date = dates[rest[0]]
-        same = left & (dates == date)
+    left = np.flatnonzero(good)
+    while len(left):
+        date = texts[left[0], :10]
+        same = (texts[left, :10] == date).all(1)
         with contextlib.suppress(ValueError, UnicodeDecodeError):
-            days[same] = np.datetime64(date.decode(), "D").astype(np.int64)
-        left &= ~same
-    for row in np.flatnonzero(left).tolist():
-        try:
-            days[row] = np.datetime64(dates[row].decode(), "D").astype(np.int64)
-        except (ValueError, UnicodeDecodeError):
-            continue
+            days[left[same]] = np.datetime64(date.tobytes().decode(), "D").astype(np.int64)
+        left = left[~same]
     return days
 
 
@@ -238,8 +319,7 @@ def _epoch(texts: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     good = (texts[:, ~digits] == like[~digits]).all(1)
     numbers = texts[:, digits] - 48
     good &= (numbers < 10).all(1)
-    times = np.zeros(len(texts), np.int64)
-    for i in range(min(numbers.shape[1], 16)):
-        times = times * 10 + numbers[:, i]
-    times *= 10 ** max(0, 16 - numbers.shape[1])
+    worth = np.zeros(numbers.shape[1])
+    worth[:16] = 10.0 ** np.arange(15, 15 - len(worth[:16]), -1)
+    times = (numbers.astype(float) @ worth).astype(np.int64)
     return times, good

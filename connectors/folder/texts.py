@@ -91,6 +91,19 @@ class Text:
         finally:
             os.close(handle)
 
+    def read_into(self, buffer: bytearray, start: int, end: int) -> memoryview:
+        """The same bytes in this buffer, which is large enough, as a view of it: no memory is asked for."""
+        start, end = max(start, 0), min(end, self.length)
+        view = memoryview(buffer)[: max(end - start, 0)]
+        if self.data is not None:
+            view[:] = self.data[start:end]
+            return view
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            return view[: os.preadv(handle, [view], self.start + start)] if len(view) else view
+        finally:
+            os.close(handle)
+
     def open(self, mode: str = "rb") -> BinaryIO:
         """The text's bytes as they are stored, for a reader of whole files."""
         if self.member is None:

@@ -1,12 +1,15 @@
 """How long does a first look into a large folder of logs take, and how fast is all of it counted?
 
     python -m tests.benchmarks.explore make --gb 12 DIR [--files 100] [--hours 24]
-    python -m tests.benchmarks.explore look DIR
+    python -m tests.benchmarks.explore look DIR [--pairs 3]
+    python -m tests.benchmarks.explore look URL/INDEX
 
 `make` writes lines of the lab's shapes: the logs of a sample incident over and over, their times spread evenly over the
-hours, their request ids made different. `look` opens the folder in a process of its own and prints, as JSON lines, what
-each step of an exploration took by the clock and in processor time, and how many bytes it read; beside the exact count
-of all lines it prints what DuckDB takes to scan the same files.
+hours, their request ids made different. `look` opens the folder and prints what each step of an exploration took by the
+clock and in processor time, how many bytes it read, and whether it was sampled. The exact count of all lines over time
+is told beside what DuckDB takes to scan the same files: all their lines (`read_csv`, nothing read of a line), and the
+same answer (`read_json`, of the files that it can be asked for). In a folder of up to five million lines all are then
+read, and kinds of line and differences asked exactly.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,17 +124,141 @@ def make(folder: Path, *, gb: float, files: int, hours: float) -> None:
                 out.write(shifted(block, start + n * whole_ms / times, whole_ms / times, at * 100_000 + n))
 
 
+def look(place: str, *, pairs: int) -> None:
+    """Prints what each step of an exploration of this place took."""
+    import kit
+
+    view = step("first view", lambda: _first_view(kit, place))
+    middle = view.window.start + (view.window.end - view.window.start) / 2
+    brush = view.between(middle, middle + timedelta(minutes=10))
+    before = kit.Window(middle - timedelta(minutes=10), middle)
+    step("brush of 10 minutes: volume", brush.volume)
+    step("brush: values", brush.facets)
+    step("brush: lines", lambda: brush.lines(100))
+    step("whole: values", view.facets)
+    step("brush: kinds of line since before", lambda: brush.templates(before=before))
+    step("brush: what is different", lambda: brush.different(from_=view.between(before.start, before.end)))
+    step("whole: kinds of line", view.templates)
+    errors = view.find("level=ERROR")
+    step("whole: what is different about errors", errors.different)
+    step("whole: lines of a rare word", lambda: view.find("autovacuum").lines(100))
+    if "://" in place:
+        return
+    step("call off an exact count: until it stops", lambda: _called_off(view))
+    files = [str(path) for path in sorted(Path(place).iterdir())]
+    ratios = [_pair(view, files) for _ in range(pairs)]
+    for at, name in enumerate(("clock", "processor time")):
+        found = sorted(r[at] for r in ratios)
+        print(
+            f"DuckDB's scan of all lines / our exact count over time, {name}: {found[len(found) // 2]:.2f}", flush=True
+        )
+    _same_answer(files)
+    if view.is_affordable:
+        step("read all lines", view.hold)
+        step("exact: values", view.exactly().facets)
+        step("exact: kinds of line", view.exactly().templates)
+        step("exact: what is different about errors", errors.exactly().different)
+        step("exact brush: kinds of line since before", lambda: brush.exactly().templates(before=before))
+
+
+def step(name: str, does: Callable[[], Any]) -> Any:
+    """Does it, and prints what it took."""
+    wall, cpu, read = time.monotonic(), time.process_time(), _bytes_read()
+    found = does()
+    wall, cpu, read = time.monotonic() - wall, time.process_time() - cpu, _bytes_read() - read
+    how = "sampled" if getattr(found, "sampled", False) else ""
+    print(f"{name:45} {wall:7.2f} s {cpu:7.2f} s cpu {read / 1e6:9.1f} MB {how:8} {str(found)[:90]!r}", flush=True)
+    return found
+
+
+def _bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
+
+
+def _first_view(kit: Any, place: str) -> Any:
+    view = kit.explore(place)
+    view.volume()
+    view.lines(100)
+    return view
+
+
+def _called_off(view: Any) -> str:
+    from connectors.progress import Cancelled, watched
+
+    asked = time.monotonic()
+    stopped: list[float] = []
+
+    def watcher(_: float) -> bool:
+        if time.monotonic() - asked > 0.5:
+            stopped.append(stopped[0] if stopped else time.monotonic())
+        return not stopped
+
+    try:
+        with watched(watcher):
+            view.exactly().between(view.window.start, view.window.end - timedelta(milliseconds=1)).volume()
+    except Cancelled:
+        return f"{time.monotonic() - stopped[0]:.2f} s after it was called off"
+    return "it was done before"
+
+
+def _pair(view: Any, files: list[str]) -> tuple[float, float]:
+    """DuckDB's seconds for all lines of these files over ours for the count over time: clock, processor."""
+    import duckdb
+
+    for source in view.sources:
+        source.forget()
+    ours = _took(lambda: view.exactly().volume())
+    engine = duckdb.connect()
+    engine.execute("SELECT 1").fetchall()
+    sql = (
+        f"SELECT count(*) FROM read_csv({files}, header = false, delim = '\\0', quote = '', escape = '', "
+        "columns = {line: 'VARCHAR'}, auto_detect = false)"
+    )
+    theirs = _took(lambda: engine.sql(sql).fetchall())
+    size = sum(Path(f).stat().st_size for f in files) / 1e6
+    print(
+        f"exact count over time {ours[0]:.2f} s ({ours[1]:.2f} s cpu, {size / ours[0]:,.0f} MB/s); DuckDB, all lines "
+        f"{theirs[0]:.2f} s ({theirs[1]:.2f} s cpu, {size / theirs[0]:,.0f} MB/s)",
+        flush=True,
+    )
+    return theirs[0] / ours[0], theirs[1] / ours[1]
+
+
+def _same_answer(files: list[str]) -> None:
+    """How fast DuckDB counts over time the lines of some of the files whose time it can be asked for."""
+    import duckdb
+
+    asked = [f for f in files if f.endswith(".jsonl")][:7]
+    size = sum(Path(f).stat().st_size for f in asked) / 1e6
+    engine = duckdb.connect()
+    sql = (
+        f"SELECT time_bucket(INTERVAL 15 MINUTE, time), count(*) FROM read_json({asked}, format = 'newline_delimited', "
+        "columns = {time: 'TIMESTAMP'}) GROUP BY 1"
+    )
+    wall, cpu = _took(lambda: engine.sql(sql).fetchall())
+    print(f"DuckDB's own count over time: {size / wall:,.0f} MB/s, {size / cpu:,.0f} MB per second of processor time")
+
+
+def _took(does: Callable[[], Any]) -> tuple[float, float]:
+    wall, cpu = time.monotonic(), time.process_time()
+    does()
+    return time.monotonic() - wall, time.process_time() - cpu
+
+
 def main() -> None:
     """Does what the command line asks."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("what", choices=["make", "look"])
-    asked.add_argument("folder", type=Path)
+    asked.add_argument("place")
     asked.add_argument("--gb", type=float, default=12.0)
     asked.add_argument("--files", type=int, default=100)
     asked.add_argument("--hours", type=float, default=24.0)
+    asked.add_argument("--pairs", type=int, default=3)
     given = asked.parse_args()
-    if given.what == "make":
-        make(given.folder, gb=given.gb, files=given.files, hours=given.hours)
+    if given.what == "look":
+        look(given.place, pairs=given.pairs)
+    else:
+        make(Path(given.place), gb=given.gb, files=given.files, hours=given.hours)
 
 
 if __name__ == "__main__":
