@@ -77,6 +77,7 @@ _OPEN: list[tuple[Any, Case]] = []
 def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """When was each file that people write last changed? Not what the kit itself writes."""
     written = [p for p in folder.glob("*.toml") if p.name != CHOICES]  # of the choices only what decides counts
+    written += folder.glob("playbooks/*.toml")
     files = [*written, folder / "timeline.jsonl", *(p for p in folder.glob("raw/**/*") if p.is_file())]
     stats = [(p, p.stat()) for p in sorted(files) if p.exists()]
     return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in stats)
