@@ -129,7 +129,8 @@ def action_rows(document: Document) -> Iterator[tuple[Line, dict[str, str] | Non
 
 
 def _vague(line: Line, cells: dict[str, str] | None) -> LintFinding | None:
-    text = next(iter(cells.values())) if cells else line.text
+    # what stands in brackets behind it (owner, date, class) makes a wish no deed
+    text = re.sub(r"\s*\([^()]*\)\W*$", "", next(iter(cells.values())) if cells else line.text)
     for pattern in _VAGUE:
         if found := pattern.search(text):
             message = (
