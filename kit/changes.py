@@ -6,7 +6,7 @@ comes near an onset by chance is told beside it. What came after the onset is ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,7 +104,8 @@ def rerank_changes(
     says whether failing requests differ by a version that a change brought; `texts` are the words found at the spot
     (slow statements, new log templates), compared with each change's summary, ref, before, after and `contents` (by
     id: a diff, a migration's text); `doses` (by id) the correlation of its fraction with the harm. `because` says
-    what moved each. A change after the onset stays a response whatever it holds.
+    what moved each. What neither time nor such a word singles out is no suspect for lying near the break alone; a
+    change after the onset stays a response whatever it holds.
 
     >>> changes = pd.DataFrame({"id": ["a", "b"], "time": pd.to_datetime(["2026-03-01T02:13Z", "2026-03-01T02:14Z"]),
     ...     "kind": ["schema", "deploy"], "service": ["postgres", "web"],
@@ -123,7 +124,7 @@ def rerank_changes(
     common = {w for w in words if sum(w in o for o in own.values()) > max(1, len(own) / 2)}
     nodes = cut_nodes(cut)
     hops = distances(path)
-    found = []
+    found, told = [], set()
     for s in suspects.suspects:
         if s.relation == "after" or s.effect is None or s.over or _is_symptom(s):
             found.append(s)
@@ -145,9 +146,11 @@ def rerank_changes(
         if dose is not None and dose == dose:
             factor *= 0.5 + max(0.0, dose)
             why.append(f"its share of the traffic and the harm go together ({dose:.2f})")
-        base = s.score if s.by_time else max(s.score, 0.3 if factor > 1 else s.score)
+        speaks = bool(version or shared or (dose is not None and dose >= 0.5))
+        told |= {s.id} if speaks else set()
+        base = max(s.score, 0.3) if speaks and not s.by_time else s.score
         found.append(replace(s, score=min(1.0, base * factor), because=(*s.because, *why)))
-    return _ranked(found, suspects.onset, None, second=True, before=suspects)
+    return _ranked(found, suspects.onset, None, second=True, before=suspects, told=told)
 
 
 # --- one change ----------------------------------------------------------------------------------------------------
@@ -381,15 +384,21 @@ def _lasted_like(other: Suspect, s: Suspect) -> bool:
 
 
 def _ranked(
-    found: list[Suspect], onset: Moment, history: Window | None, *, second: bool, before: Suspects | None = None
+    found: list[Suspect],
+    onset: Moment,
+    history: Window | None,
+    *,
+    second: bool,
+    before: Suspects | None = None,
+    told: Collection[str] = (),
 ) -> Suspects:
+    """Ranks those that time, or in the second ranking what they hold (`told`, by id), singles out."""
     order = sorted(found, key=lambda s: (-s.score, -(s.effect or s.time).timestamp(), s.id))
     out, rank = [], 0
     was = {s.id: s.rank for s in before.suspects} if before else {}
     for s in order:
         eligible = s.relation != "after" and s.effect is not None and s.score >= FLOOR and not (s.reverts or s.over)
-        if not second:
-            eligible = eligible and s.by_time
+        eligible = eligible and (s.by_time or s.id in told)
         rank += eligible
         why = s.because
         if second and eligible and was.get(s.id) not in (None, rank):

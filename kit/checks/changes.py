@@ -24,6 +24,7 @@ ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "
 PASSING = frozenset({"job", "traffic", "disk"})
 """Kinds that end by themselves."""
 SAME_ACTION_S = 2.0
+SHORT_STAY_S = 10.0
 SETTLING_S = 30.0
 """An action this shortly before may still be what brought the recovery."""
 
@@ -169,7 +170,7 @@ def recovers_after(
     if not ill:
         return Outcome(FAILED, f"{signal} was back in its usual range before {reversal}.", {}, ids)
     span = Window(row.time, done + timedelta(seconds=within_s + 60))
-    back = back_in_range(series, windows, span)
+    back = _back(series, windows, span)
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
     if back is None or (back.earliest - done).total_seconds() > within_s:
@@ -243,7 +244,7 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
         return Outcome(FAILED, f"{signal} never left its usual range.", {}, ids)
     if moment.latest <= row.time or moment.earliest >= row.until:
         return Outcome(FAILED, f"{signal} left its range outside the time {change} ran.", {}, ids)
-    back = back_in_range(series, windows, Window(row.until, row.until + timedelta(seconds=within_s + 60)))
+    back = _back(series, windows, Window(row.until, row.until + timedelta(seconds=within_s + 60)))
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
     if back is not None and (back.earliest - row.until).total_seconds() <= within_s:
@@ -278,6 +279,20 @@ def touches(facts: Facts, windows: Windows, *, change: str, services: Sequence[s
 def not_collected(facts: Facts, windows: Windows, *, needs: str) -> Outcome:
     """What would have to be collected to test this? Always no data: the sentence says what is missing."""
     return no_data(f"Can't be tested here: {needs}.")
+
+
+def _back(series: Track, windows: Windows, span: Window) -> Instant | TooLittle | None:
+    """When did the signal return to its range in this span? Where the data end too soon after it to see it stay there,
+    a short stay counts when the harm itself, as users saw it, was over at the same time."""
+    back = back_in_range(series, windows, span)
+    over = windows.recovered
+    if back is not None or over is None or windows.complete_until >= span.end:
+        return back
+    short = back_in_range(series, windows, span, for_s=SHORT_STAY_S)
+    slack = timedelta(seconds=SETTLING_S)
+    if not isinstance(short, Instant) or short.earliest > over.latest + slack or short.latest < over.earliest - slack:
+        return back
+    return short
 
 
 def reversals(facts: Facts, change: str) -> tuple[Change, ...]:

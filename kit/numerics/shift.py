@@ -46,10 +46,11 @@ class TooLittle:
 def shift(track: Track, windows: Windows) -> Shift | TooLittle:
     """How much did the level move from the baseline to the incident?
 
-    Median of the incident's bins minus median of the baseline's, with a 99 % interval from both spreads and an
-    effective number of bins n(1−ρ)/(1+ρ), ρ the baseline's lag-one autocorrelation. Bins without data are left out;
-    with fewer than 8 bins before, 3 during or half of the incident covered the answer is `TooLittle`. Misleads when
-    the level moved for less than half of the incident: the median does not see that.
+    Median of the incident's bins minus median of the baseline's (of a ratio of counted requests: the shares of all
+    requests themselves), with a 99 % interval from both spreads and an effective number of bins n(1−ρ)/(1+ρ), ρ the
+    baseline's lag-one autocorrelation. Bins without data are left out; with fewer than 8 bins before, 3 during or half
+    of the incident covered the answer is `TooLittle`. Misleads when the level moved for less than half of the incident:
+    the median does not see that.
 
     >>> import pandas as pd
     >>> index = pd.date_range("2026-03-01T02:00Z", periods=20, freq="1min")
@@ -64,11 +65,45 @@ def shift(track: Track, windows: Windows) -> Shift | TooLittle:
     missing = _too_little(track, windows, before, during, len(during_all))
     if missing:
         return TooLittle(missing)
+    if track.counts is not None and _is_share(track):
+        return _share_shift(track, windows)
     rho = _autocorrelation(before)
     middle, level = float(np.median(before)), float(np.median(during))
     error = np.hypot(_error_of_median(before, rho), _error_of_median(during, rho))
     half = float(_Z * (1 + 2 / len(during)) * error)
     return Shift(middle, level, level - middle - half, level - middle + half, _spread(before))
+
+
+def _is_share(track: Track) -> bool:
+    return "ratio" in track.key.rpartition("/")[2]
+
+
+def _share_shift(track: Track, windows: Windows) -> Shift:
+    """The same for a share of counted requests: of all requests of each window, not the median of its bins.
+
+    Failures that come in bursts leave half of the bins without any, where a median sees nothing. The error is that of
+    a ratio estimate over bins, so that one bad bin alone makes it wide.
+    """
+    before, error_before = _share(track, windows.baseline, windows)
+    during, error_during = _share(track, windows.incident, windows)
+    bins = max(1, int(track.within(windows.incident, until=windows.complete_until).notna().sum()))
+    half = float(_Z * (1 + 2 / bins) * np.hypot(error_before, error_during))
+    spread = _spread(track.within(windows.baseline).dropna().to_numpy())
+    return Shift(before, during, during - before - half, during - before + half, spread)
+
+
+def _share(track: Track, window: Window, windows: Windows) -> tuple[float, float]:
+    """The share of all requests of this window, and its standard error from how the bins scatter about it."""
+    values = track.within(window, until=windows.complete_until).dropna()
+    counts = track.counts.reindex(values.index).fillna(0.0).to_numpy()  # type: ignore[union-attr]
+    total = float(counts.sum())
+    if total <= 0:
+        return float(np.median(values.to_numpy())), 0.0
+    share = float((values.to_numpy() * counts).sum()) / total
+    rest = (values.to_numpy() - share) * counts
+    rho = _autocorrelation(rest) if len(rest) > 3 else 0.0
+    scatter = float(np.sqrt((rest**2).sum() * len(rest) / max(len(rest) - 1, 1)))
+    return share, scatter / total * float(np.sqrt((1 + rho) / (1 - rho)))
 
 
 def departure(

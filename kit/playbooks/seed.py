@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 
-from kit.checks.changes import Change, undoes
+from kit.checks.changes import SETTLING_S, Change, undoes
 from kit.checks.facts import Facts
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
+from kit.numerics.moments import clock
 from kit.playbooks import PLACEHOLDER, Playbook, common_playbook, load_playbooks
 from kit.playbooks.situation import Situation
 from kit.playbooks.words import FALLBACK, NEEDS
@@ -62,7 +64,7 @@ def seed_hypotheses(
     wanted = [books[r] for book in mine for r in book.rivals if r in books]
     rivals += [_of_class(book, situation) for book in wanted]
     every = _distinct([*found, *rivals[: max(limit, 2)]])
-    return _with_idle_reversal(every, situation)
+    return _with_idle_reversal(every, situation, facts)
 
 
 def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Change, ...]:
@@ -70,16 +72,17 @@ def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Cha
 
     Near is within 30 minutes, a day for what acts slowly (certificate, disk, job, traffic).
     """
-    frame = _suspect_frame(suspects)
+    frame = _singled_out(_suspect_frame(suspects))
     if frame.empty:
         return ()
     by_name = {n: row for row in reversed(situation.changes) for n in (row.ref, row.id) if n}
     onset = facts.windows.onset
     rows = []
     for record in frame.sort_values("rank", kind="stable").to_dict("records"):
-        # the id names one row; a ref may be shared by a change and its reversal
-        row = next((by_id for by_id in situation.changes if by_id.id == str(record.get("change_id") or "")), None)
-        row = row or by_name.get(str(record.get("ref") or "")) or by_name.get(str(record.get("id") or ""))
+        # the id names one row; a ref may be shared by a change and its reversal, or by two runs of one job
+        names = [str(record.get(n) or "") for n in ("change_id", "id")]
+        row = next((by_id for by_id in situation.changes if by_id.id and by_id.id in names), None)
+        row = row or by_name.get(str(record.get("ref") or "")) or by_name.get(names[1])
         if row is None or str(record.get("relation", "before")) == "after" or row.time > onset.latest:
             continue
         reach = 86400.0 if row.kind in SLOW_KINDS else NEAR_S
@@ -87,6 +90,17 @@ def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Cha
         if (onset.earliest - max(row.time, ended)).total_seconds() <= reach and row not in rows:
             rows.append(row)
     return tuple(rows)
+
+
+def _singled_out(frame: pd.DataFrame) -> pd.DataFrame:
+    """The suspects, and what else time singles out or the data shows; not what merely stands in the change log.
+
+    A frame that does not say what time singles out is taken as it is.
+    """
+    if "by_time" not in frame:
+        return frame
+    kept = frame["rank"].notna() | frame["by_time"].astype(bool)
+    return frame[kept | frame["derived"].astype(bool)] if "derived" in frame else frame[kept]
 
 
 def bind(template: Any, words: Mapping[str, Any]) -> Any:
@@ -135,7 +149,8 @@ def _of_change(book: Playbook | None, row: Change, situation: Situation) -> Hypo
     common = common_playbook("change")
     through = f" through {_say(book.through, words)}" if book is not None and book.through else ""
     name = words["change.ref"]
-    actor = f"{row.summary}: it" if row.derived else name
+    shared = _own_name(row, situation) != name
+    actor = f"{row.summary}: it" if row.derived else f"{name} of {clock(row.time)}" if shared else name
     return Hypothesis(
         statement=f"{actor} caused {words.get('symptom_words', FALLBACK['symptom_words'])}{through}",
         change=words["change.id"],
@@ -146,7 +161,7 @@ def _of_change(book: Playbook | None, row: Change, situation: Situation) -> Hypo
         mechanism=_mechanism(book, words),
         failure=book.failure if book is not None else "",
         restart_cures=bool(book and book.restart_cures),
-        id=slug(f"{name} {book.name if book is not None else 'change'}"),
+        id=slug(f"{_own_name(row, situation)} {book.name if book is not None else 'change'}"),
     )
 
 
@@ -248,13 +263,13 @@ def _say(template: str, words: Mapping[str, Any]) -> str:
     return str(bind(template, {**FALLBACK, **words}))
 
 
-def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation) -> tuple[Hypothesis, ...]:
+def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation, facts: Facts) -> tuple[Hypothesis, ...]:
     """Give each rival its word on what ended the harm by the first change's account: for the rival it would not have.
 
     Not where that was a restart as well and the rival is one that a restart cures, or a change of that service.
     """
     changes = [h for h in hypotheses if h.change]
-    main = next((h for h in changes if any(_own_end(p, h) for p in h.predictions)), next(iter(changes), None))
+    main = next((h for h in changes if _ends_with_the_harm(h, situation, facts)), next(iter(changes), None))
     row = _row_of(main.change, situation) if main is not None else None
     if main is None or row is None:
         return tuple(hypotheses)
@@ -262,9 +277,19 @@ def _with_idle_reversal(hypotheses: Sequence[Hypothesis], situation: Situation) 
     return tuple(h if h.change == main.change else _doubting(h, ended, row, situation) for h in hypotheses)
 
 
-def _own_end(p: Prediction, h: Hypothesis) -> bool:
-    """Does it say what ended the harm by this change's own account: its reversal, or its own end?"""
-    return p.check in ("recovers_after", "lasts_as_long_as") and p.arguments.get("change") == h.change
+def _ends_with_the_harm(h: Hypothesis, situation: Situation, facts: Facts) -> bool:
+    """Was this change undone, or over by itself, during the harm and no later than when it ended?"""
+    windows = facts.windows
+    end = (windows.recovered.latest if windows.recovered else windows.incident.end) + timedelta(seconds=SETTLING_S)
+    for p in h.predictions:
+        if p.check not in ("recovers_after", "lasts_as_long_as") or p.arguments.get("change") != h.change:
+            continue
+        back = _row_of(p.arguments.get("reversal"), situation)
+        own = _row_of(h.change, situation)
+        at = back.time if back is not None else own.until if own is not None else None
+        if at is not None and windows.onset.earliest < at <= end:
+            return True
+    return False
 
 
 def _doubting(h: Hypothesis, ended: Sequence[Prediction], row: Change, situation: Situation) -> Hypothesis:
@@ -294,6 +319,12 @@ def _handle(row: Change, situation: Situation) -> str:
     """The name a check finds this row by: its ref when it is the first of that ref, else its id."""
     alike = [r for r in situation.changes if r.ref == row.ref]
     return row.ref if row.ref and alike and alike[0] is row and len(alike) == 1 else (row.id or row.ref)
+
+
+def _own_name(row: Change, situation: Situation) -> str:
+    """The ref, or the id where several rows share it: two runs of one job are two hypotheses."""
+    alike = [r for r in situation.changes if row.ref and r.ref == row.ref]
+    return row.id if len(alike) > 1 and row.id else (row.ref or row.summary or row.id)
 
 
 def _row_of(name: str | None, situation: Situation) -> Change | None:

@@ -96,6 +96,8 @@ def describe_situation(
     words["disk_owner"] = _who_cannot_write(facts, (ill, service, callee, log)) or (
         service_of(words["disk"]) if words["disk"] else None
     )
+    words["disk_reach"] = sorted({words["disk_owner"], service_of(words["disk"])}) if words["disk"] else None
+    words["memory"] = _first(keys, ill, SIGNALS["memory"]) or words["memory"]
     words |= _stand_outs(facts, words, log)
     changes = change_rows(facts.changes())
     words |= _remedies(changes, facts)
