@@ -34,6 +34,8 @@ SYMPTOMS = ("dependency",)
 """Derived kinds that say how something fared, not what state changed: they are told and never suspected."""
 EXPECTED = 0.3
 """Where a change so near is expected by chance more often than this, time says nothing."""
+SHORTEST = 1.5
+"""A history of fewer of the stretches in question tells no base rate: half a change in it would be too many already."""
 TOO_OFTEN = "changes come so often"
 """How the sentence begins that says why no change is a suspect by its time."""
 FLOOR = 0.2
@@ -357,7 +359,7 @@ def _coincidence(s: Suspect, everyone: list[Suspect], onset: Moment, history: Wi
         return float("nan")
     end = min(history.end, s.effect - timedelta(microseconds=1))
     seconds = (end - history.start).total_seconds()
-    if seconds < 2 * span or seconds <= 0:
+    if seconds < SHORTEST * span or seconds <= 0:
         return float("nan")
     alike = [
         o

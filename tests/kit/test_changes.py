@@ -76,6 +76,15 @@ def test_the_base_rate_is_one_minus_exp_of_rate_times_window():
     assert near.p_coincidence == pytest.approx(1 - np.exp(-21.5 / seconds * (120 + 20)), rel=1e-3)
 
 
+def test_an_hour_with_many_deploys_says_nothing_of_one_half_an_hour_before():
+    changes = [change(f"01:{minute}:00", f"d{minute}") for minute in (10, 20, 30, 40, 44)]
+    history = Window.of("2026-03-01T00:54Z", HISTORY.end)
+    of = {s.id: s for s in rank_changes(table(*changes), ONSET, history=history).suspects}
+    assert of["d44"].p_coincidence == pytest.approx(1 - np.exp(-4.5 / 3000 * 1820), rel=1e-3)
+    assert of["d44"].rank is None
+    assert np.isnan(of["d30"].p_coincidence)  # 36 minutes of history for a stretch of 44
+
+
 def test_with_a_deploy_every_75_s_none_is_a_suspect_by_time_alone():
     start = utc("2026-03-01T00:00:10Z")
     times = [start + timedelta(seconds=75 * n) for n in range(120)]
