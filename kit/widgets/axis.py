@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from connectors.window import Window
+from kit.plain_text import escaped
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800)
 
@@ -58,4 +59,6 @@ class Axis:
             f'<text x="{x}" y="{y + 15}" text-anchor="middle">{words}</text>'
             for x, words in self.ticks()
         )
+        named = escaped(self.zone.rpartition("/")[2][:14])
+        marks += f'<text x="{self.left - 8}" y="{y + 15}" text-anchor="end">{named}</text>'
         return f'<line class="axis" x1="{self.left}" x2="{self.right}" y1="{y}" y2="{y}"/>{marks}'

@@ -137,7 +137,9 @@ class ChangeTimeline(Alive):
         order = sorted(self.changes, key=lambda s: (s.rank is None, s.rank or 0, s.time))[:MOST]
         rows = "".join(self._row(s) for s in order)
         more = f'<p class="ik-soft">and {len(self.changes) - MOST} more</p>' if len(self.changes) > MOST else ""
-        head = "".join(f"<th scope=col>{t}</th>" for t in ("rank", "time", "change", "seen from the onset"))
+        head = "".join(
+            f"<th scope=col>{t}</th>" for t in ("rank", f"time ({self.zone})", "change", "seen from the onset")
+        )
         opened = '<table class="ik-grid" aria-label="Changes by rank">'
         return f"{opened}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 

@@ -59,7 +59,7 @@ class LoadForm(widgets.VBox):
         self.start = _text("start", iso(window.start))
         self.end = _text("end", iso(window.end))
         self.every = _text("every", self.loader.every)
-        self.where = _text("filter", "", placeholder="level = 'ERROR' AND has(message, 'pool')   (empty: all)")
+        self.where = _text("filter", "", placeholder="level = 'ERROR'   (empty: all lines)")
         self.name = _text("name", "frame")
         self._fields = widgets.GridBox(
             [self.source, self.table, self.start, self.end, self.where, self.every, self.name],

@@ -132,6 +132,7 @@ function render({ model, el }) {
       element("title", {}, mark, `${clock(at, zone())} ${label}`);
     }
     element("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: bottom, y2: bottom }, svg);
+    element("text", { x: LEFT - 6, y: bottom + 16, "text-anchor": "end" }, svg, zone().split("/").pop().slice(0, 10));
     for (const at of model.get("ticks")) {
       element("line", { class: "axis", x1: x(at), x2: x(at), y1: bottom, y2: bottom + 4 }, svg);
       element("text", { x: x(at), y: bottom + 16, "text-anchor": "middle" }, svg, clock(at, zone()).slice(0, model.get("tick_chars")));

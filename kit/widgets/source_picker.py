@@ -38,7 +38,7 @@ class SourcePicker(Alive):
         pins: Pins | None = None,
         evidence: Sequence[str] = (),
     ) -> None:
-        super().__init__(kind="sources", title=coverage.headline, focus=focus, pins=pins, evidence=evidence)
+        super().__init__(kind="sources", title="The sources of this case", focus=focus, pins=pins, evidence=evidence)
         self.coverage, self.ask, self.strips, self.zone = coverage, ask, strips, zone
         self.health: dict[str, tuple[bool, str]] = {}
         """What each source said when it was asked by hand."""
@@ -105,7 +105,9 @@ class SourcePicker(Alive):
     def _markup(self) -> str:
         if not self.coverage.sources:
             return '<p class="ik-soft">Nothing to show.</p>'
-        head = "".join(f"<th scope=col>{t}</th>" for t in ("source", "pillar", "rows", "first", "last", "now"))
+        head = "".join(
+            f"<th scope=col>{t}</th>" for t in ("source", "pillar", "rows", f"first ({self.zone})", "last", "now")
+        )
         rows = "".join(self._row(n, s) for n, s in enumerate(self.coverage.sources))
         opened = '<table class="ik-grid" aria-label="Sources">'
         button = (
