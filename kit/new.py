@@ -19,6 +19,7 @@ from kit.errors import BadCase
 from kit.incident import incident_id
 from kit.looking import add_address, is_address, look, services_of, users_requests
 from kit.looking_at_metrics import look_at_metrics
+from kit.looking_at_path import look_at_path
 from kit.recognize_files import GIT, FoundFiles, recognize_files
 from kit.walk import copy_notebooks
 
@@ -43,8 +44,8 @@ def new_case(
     Files are copied; those of no known format are left out and said. An address is asked what it is, with the user's
     own credential for it; `authority` is the file of the certificate to trust there. The look is the span of the data,
     or what is around `at`; of more than six hours only the last two, which is said. The log whose rows have a status
-    and a duration is taken for the users' requests; golden signals are proposed from the names of metrics. Raises
-    `BadCase` when nothing could be read.
+    and a duration is taken for the users' requests; golden signals are proposed from the names of metrics, the calls
+    from traces. Raises `BadCase` when nothing could be read.
     """
     _must_be_new(folder)
     paths = [Path(given) for given in data if not is_address(given)]
@@ -67,7 +68,7 @@ def new_case(
         _incident(folder, start=iso(start), end=iso(end), services=())
         case = Case(folder)
         _incident(folder, start=iso(start), end=iso(end), services=services_of(case))
-        said += [*chosen, *_signals(folder)]
+        said += [*chosen, *_signals(folder), *_path(folder)]
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         (folder / "evidence.jsonl").unlink(missing_ok=True)
         copy_notebooks(folder / "notebooks", case_path="..")
@@ -159,6 +160,14 @@ def _signals(folder: Path) -> list[str]:
             sources["sources"][name]["interval"] = interval
         write_whole(folder / "sources.toml", tomli_w.dumps(sources))
     return [said, *more]
+
+
+def _path(folder: Path) -> list[str]:
+    """Who calls whom, by the traces? Written, and said; by the users' requests that `signals.toml` names."""
+    rows, said = look_at_path(Case(folder))
+    if rows:
+        write_whole(folder / "path.toml", tomli_w.dumps({"edge": rows}))
+    return said
 
 
 def sample_folder(slug: str) -> Path:

@@ -100,3 +100,37 @@ def test_metrics_of_no_name_that_is_known_are_said_to_be_none(tmp_path):
     said = new_case(tmp_path / "case", [tmp_path / "data"])
     assert open_case(tmp_path / "case").catalog.signals == ()
     assert any("none of its 1 metrics has a name that is known" in line for line in said)
+
+
+def traced(number: int) -> str:
+    """One trace, a line of OTLP: shop asks pay, which asks its database and waits for nobody else."""
+    at = int(day(2, 1).timestamp()) * 1_000_000_000 + number * 1_000_000_000
+
+    def span(name: str, parent: str, kind: int, **attributes: str) -> dict:
+        return {
+            "traceId": f"{number + 1:032x}", "spanId": f"{name}{number:015x}", "parentSpanId": parent, "name": name,
+            "kind": kind, "startTimeUnixNano": str(at), "endTimeUnixNano": str(at + 1_000_000),
+            "attributes": [{"key": key.replace("_", "."), "value": {"stringValue": text}}
+                           for key, text in attributes.items()],
+        }  # fmt: skip
+
+    def made(service: str, *spans: dict) -> dict:
+        named = [{"key": "service.name", "value": {"stringValue": service}}]
+        return {"resource": {"attributes": named}, "scopeSpans": [{"spans": list(spans)}]}
+
+    first, second = f"a{number:015x}", f"b{number:015x}"
+    shop = made("shop", span("a", "", 2), span("b", first, 3))
+    pay = made("pay", span("c", second, 2), span("d", f"c{number:015x}", 3, db_system="postgresql"))
+    return json.dumps({"resourceSpans": [shop, pay]}) + "\n"
+
+
+def test_the_path_is_proposed_from_traces_with_the_users_service_before_it(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "web.jsonl").write_text(access_log(0.1, 10))
+    (tmp_path / "data" / "traces.jsonl").write_text("".join(traced(n) for n in range(5)))
+    said = new_case(tmp_path / "case", [tmp_path / "data"])
+    path = open_case(tmp_path / "case").path
+    assert path[["caller", "callee", "kind"]].astype(str).values.tolist() == [
+        ["web", "shop", "service"], ["pay", "postgresql", "database"], ["shop", "pay", "service"],
+    ]  # fmt: skip
+    assert any("path.toml: 3 calls told from 5 traces; look them over." in line for line in said)

@@ -131,6 +131,7 @@ def test_three_addresses_make_a_case_with_its_golden_signals(everything: tuple[C
     assert ("checkout", "saturation", "checkout_db_pool_in_use") in proposed
     assert ("payments", "latency", "http_server_request_duration_seconds") in proposed
     assert any("signals proposed from" in line for line in said)
+    assert ("checkout", "payments") in set(zip(case.path["caller"], case.path["callee"], strict=True))
 
 
 def test_a_check_looks_at_few_traces_of_many(everything: tuple[Case, Case, Looked]) -> None:
