@@ -84,15 +84,16 @@ def _share_shift(track: Track, windows: Windows) -> Shift:
     Failures that come in bursts leave half of the bins without any, where a median sees nothing. The error is that of
     a ratio estimate over bins, so that one bad bin alone makes it wide.
     """
-    before, error_before = _share(track, windows.baseline, windows)
-    during, error_during = _share(track, windows.incident, windows)
+    healthy = track.within(windows.baseline).dropna().to_numpy()
+    rho = _autocorrelation(healthy)
+    before, error_before = _share(track, windows.baseline, windows, rho)
+    during, error_during = _share(track, windows.incident, windows, rho)
     bins = max(1, int(track.within(windows.incident, until=windows.complete_until).notna().sum()))
     half = float(_Z * (1 + 2 / bins) * np.hypot(error_before, error_during))
-    spread = _spread(track.within(windows.baseline).dropna().to_numpy())
-    return Shift(before, during, during - before - half, during - before + half, spread)
+    return Shift(before, during, during - before - half, during - before + half, _spread(healthy))
 
 
-def _share(track: Track, window: Window, windows: Windows) -> tuple[float, float]:
+def _share(track: Track, window: Window, windows: Windows, rho: float) -> tuple[float, float]:
     """The share of all requests of this window, and its standard error from how the bins scatter about it."""
     values = track.within(window, until=windows.complete_until).dropna()
     counts = track.counts.reindex(values.index).fillna(0.0).to_numpy()  # type: ignore[union-attr]
@@ -101,7 +102,6 @@ def _share(track: Track, window: Window, windows: Windows) -> tuple[float, float
         return float(np.median(values.to_numpy())), 0.0
     share = float((values.to_numpy() * counts).sum()) / total
     rest = (values.to_numpy() - share) * counts
-    rho = _autocorrelation(rest) if len(rest) > 3 else 0.0
     scatter = float(np.sqrt((rest**2).sum() * len(rest) / max(len(rest) - 1, 1)))
     return share, scatter / total * float(np.sqrt((1 + rho) / (1 - rho)))
 

@@ -16,6 +16,10 @@ from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grow
 from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
 
 
+DISK_FULL = 0.9
+"""A disk less full than this is not the one that a log calls full."""
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """The bindings of a playbook's placeholders, without those of a single change; a missing name is not known.
@@ -86,16 +90,15 @@ def describe_situation(
     }
     for name in SIGNALS:
         words[name] = _signal(facts, name, entry, service, callee)
-    words["disk"] = _fullest(facts) or words["disk"]
+    cannot_write = _who_cannot_write(facts, (ill, service, callee, log))
+    words["disk"] = _fullest(facts, told=cannot_write is not None)
     words |= _waits(facts, service, callee, words)
     words["attempts"] = words["attempts"] or _attempts(facts, log)
     words["loop"] = words["attempts"] or ""
     words["squeezed"] = words["pool"] or words["cpu"]
     words["cpu"] = _busiest(facts) or words["cpu"]
     words["cpu_owner"] = service_of(words["cpu"]) if words["cpu"] else None
-    words["disk_owner"] = _who_cannot_write(facts, (ill, service, callee, log)) or (
-        service_of(words["disk"]) if words["disk"] else None
-    )
+    words["disk_owner"] = cannot_write or (service_of(words["disk"]) if words["disk"] else None)
     words["disk_reach"] = sorted({words["disk_owner"], service_of(words["disk"])}) if words["disk"] else None
     words["memory"] = _first(keys, ill, SIGNALS["memory"]) or words["memory"]
     words |= _stand_outs(facts, words, log)
@@ -253,22 +256,28 @@ def _clear_rise(facts: Facts, key: str) -> float:
     return moved.change / max(moved.spread, 0.02 * abs(moved.before), 1e-9)
 
 
-def _fullest(facts: Facts) -> str | None:
-    """The disk that lost most of its room, as a share, from baseline to incident; None: no disk is measured."""
-    best, most = None, 0.0
+def _fullest(facts: Facts, *, told: bool) -> str | None:
+    """The disk that was fullest in the incident, as a share of its room; None: no disk is measured.
+
+    Where a log tells that a disk is full (`told`) and none that is measured was, the one meant is not among them.
+    """
+    best, most = None, -1.0
     for key in facts.signals():
         name = key.rpartition("/")[2]
-        if not re.search(r"disk|filesystem|volume|tmpfs", name, re.IGNORECASE):
-            continue
         left = bool(re.search(r"avail|free|remaining", name, re.IGNORECASE))
-        track = facts.series(key) if left or re.search("ratio|usage|utili|used|full", name, re.IGNORECASE) else None
-        if track is None:
+        if not re.search(r"disk|filesystem|volume|tmpfs", name, re.IGNORECASE) or not (
+            left or re.search("ratio|usage|utili|used|full", name, re.IGNORECASE)
+        ):
             continue
-        scale = float(track.values.max()) if left else 1.0
-        grown = _rise(facts, key) * (-1 if left else 1) / scale if scale > 0 else 0.0
-        if grown > most:
-            best, most = key, grown
-    return best
+        track = facts.series(key)
+        scale = float(track.values.max()) if track is not None and left else 1.0
+        if track is None or not scale > 0:
+            continue
+        highest = track.within(facts.windows.incident).max() if not left else track.within(facts.windows.incident).min()
+        used = 1 - highest / scale if left else highest
+        if used == used and used > most:
+            best, most = key, float(used)
+    return None if told and most < DISK_FULL else best
 
 
 def _who_cannot_write(facts: Facts, services: Sequence[str | None]) -> str | None:
