@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pandas as pd
 from connectors.window import Window, utc
 from kit.changes import rank_changes
 from kit.classify import Diagnosis
+from kit.cli_now import answer_now
 from kit.mitigation import propose_levers, read_harm_clock
 from kit.now import tell_now, what_expires
 from kit.symptom import find_symptom
@@ -75,3 +78,44 @@ def test_what_goes_first_is_named_with_the_moment_and_what_is_gone_is_said():
     found = told(requests(1500, 1800), expiries=expiries, at=utc("2026-03-01T04:00Z"))
     assert "loki (logs) has dropped the begin of the look since 2026-03-01 04:00 CET" in found.lines[5]
     assert expiries[1].gone == LOOK.start + timedelta(days=2)
+
+
+class OpenCase:
+    """As much of a case as the answer of one minute asks for; it notes what had been shown when it was asked."""
+
+    zone, requests, offline, gaps, look = "Europe/Berlin", None, True, {}, LOOK
+    about = SimpleNamespace(title="Shop", open=False)
+    catalog = SimpleNamespace(sources={})
+
+    def __init__(self):
+        rows = requests(1500, 1800)
+        self.symptom = find_symptom(rows, window=LOOK)
+        self.onset = self.symptom.episodes[0].onset
+        self.shown, self.known = [], {}
+
+    @property
+    def suspects(self):
+        self.known["suspects"] = len(self.shown)
+        return rank_changes(pd.DataFrame({"id": [], "time": pd.to_datetime([], utc=True), "kind": []}), self.onset)
+
+    @property
+    def levers(self):
+        self.known["levers"] = len(self.shown)
+        return propose_levers(Diagnosis("unclassified", (), (), "", (), ()), self.suspects)
+
+    def evidence(self):
+        return []
+
+
+def test_each_line_is_shown_before_the_next_is_asked_for():
+    case = OpenCase()
+    found = answer_now(case, began=time.monotonic(), budget_s=1e6, snapshot=False, show=case.shown.append)
+    assert tuple(case.shown) == found.lines
+    assert (case.known["levers"], case.shown[1][:12]) == (3, "Harm so far:")
+
+
+def test_when_the_time_is_spent_only_the_harm_is_told_and_the_rest_is_said_to_be_unknown():
+    case = OpenCase()
+    found = answer_now(case, began=time.monotonic() - 100, budget_s=60, snapshot=False)
+    assert case.known == {}
+    assert found.lines[2] == "Moved just before: not looked at yet."
