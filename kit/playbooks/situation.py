@@ -9,15 +9,19 @@ from typing import Any
 
 from connectors.errors import ConnectorError
 from kit.checks.changes import Change, change_rows
-from kit.checks.facts import Facts, Track, service_of, tracks
+from kit.checks.facts import Facts, service_of, tracks
 from kit.derived.statements import scanned_tables
 from kit.errors import KitError
 from kit.playbooks.discover import CLIENT_FIELDS, LOCATION_FIELDS, REFUSED, grown_value, standing_out, values_seen
-from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
-
-
-DISK_FULL = 0.9
-"""A disk less full than this is not the one that a log calls full."""
+from kit.playbooks.measured import (
+    busiest,
+    first_signal,
+    fullest_disk,
+    signal_of_kind,
+    waits_for,
+    who_cannot_write,
+)
+from kit.playbooks.words import PHRASES, SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,14 @@ def describe_situation(
         "symptom": symptom,
         "symptom_words": _symptom_words(symptom, entry),
         "symptom_floor": 0.005 if symptom and "ratio" in symptom else 0.0,
-        "traffic": _first(keys, entry, (r"requests\.count$", r"requests?.*(rate|count|delta)$")),
-        "entry_errors": _first(keys, entry, (r"errors?.*ratio",)),
-        "entry_median": _first(keys, entry, (r"requests\.duration\.p50$", r"duration.*p50$")),
-        "outside_errors": _first(keys, "client", (r"errors?.*ratio",)) if entry != "client" else None,
-        "ill_errors": _first(keys, ill, (r"errors?.*ratio", r"errors?")),
-        "service_latency": _first(keys, service, (r"(server|requests).*duration.*p99$", r"duration.*p99$", r"latency")),
+        "traffic": first_signal(keys, entry, (r"requests\.count$", r"requests?.*(rate|count|delta)$")),
+        "entry_errors": first_signal(keys, entry, (r"errors?.*ratio",)),
+        "entry_median": first_signal(keys, entry, (r"requests\.duration\.p50$", r"duration.*p50$")),
+        "outside_errors": first_signal(keys, "client", (r"errors?.*ratio",)) if entry != "client" else None,
+        "ill_errors": first_signal(keys, ill, (r"errors?.*ratio", r"errors?")),
+        "service_latency": first_signal(
+            keys, service, (r"(server|requests).*duration.*p99$", r"duration.*p99$", r"latency")
+        ),
         "callee_latency": _callee_signal(keys, edges, service, callee, (r"duration.*p99$", r"(duration|latency|time)")),
         "callee_errors": _callee_signal(keys, edges, service, callee, (r"errors?.*ratio", r"errors?")),
         "independent": _independent(keys, edges, entry, service, symptom),
@@ -89,18 +95,18 @@ def describe_situation(
         **PHRASES,
     }
     for name in SIGNALS:
-        words[name] = _signal(facts, name, entry, service, callee)
-    cannot_write = _who_cannot_write(facts, (ill, service, callee, log))
-    words["disk"] = _fullest(facts, told=cannot_write is not None)
-    words |= _waits(facts, service, callee, words)
+        words[name] = signal_of_kind(facts, name, entry, service, callee)
+    cannot_write = who_cannot_write(facts, (ill, service, callee, log))
+    words["disk"] = fullest_disk(facts, told=cannot_write is not None)
+    words |= waits_for(facts, service, callee, words)
     words["attempts"] = words["attempts"] or _attempts(facts, log)
     words["loop"] = words["attempts"] or ""
     words["squeezed"] = words["pool"] or words["cpu"]
-    words["cpu"] = _busiest(facts) or words["cpu"]
+    words["cpu"] = busiest(facts) or words["cpu"]
     words["cpu_owner"] = service_of(words["cpu"]) if words["cpu"] else None
     words["disk_owner"] = cannot_write or (service_of(words["disk"]) if words["disk"] else None)
     words["disk_reach"] = sorted({words["disk_owner"], service_of(words["disk"])}) if words["disk"] else None
-    words["memory"] = _first(keys, ill, SIGNALS["memory"]) or words["memory"]
+    words["memory"] = first_signal(keys, ill, SIGNALS["memory"]) or words["memory"]
     words |= _stand_outs(facts, words, log)
     changes = change_rows(facts.changes())
     words |= _remedies(changes, facts)
@@ -189,131 +195,6 @@ def _symptom_words(symptom: str | None, entry: str) -> str:
     return f"late work at {service_of(symptom)}"
 
 
-def _first(keys: Sequence[str], service: str | None, patterns: Sequence[str]) -> str | None:
-    own = [k for k in keys if service is not None and service_of(k) == service]
-    for pattern in patterns:
-        found = [k for k in own if re.search(pattern, k.split("/", 1)[-1], re.IGNORECASE)]
-        if found:
-            return _pattern(sorted(found)[0], own)
-    return None
-
-
-def _pattern(key: str, keys: Sequence[str]) -> str:
-    """The key, or with `*` for the instance when several instances have it."""
-    owner, _, name = key.partition("/")
-    service = owner.split("@", 1)[0]
-    alike = [k for k in keys if k.partition("/")[2] == name and k.partition("/")[0].startswith(f"{service}@")]
-    return f"{service}@*/{name}" if len(alike) > 1 else key
-
-
-def _signal(facts: Facts, name: str, entry: str, service: str, callee: str | None) -> str | None:
-    """The signal of this kind at the cut, at the entry last; where there are several, the one that rose most."""
-    keys = [k for k in facts.signals() if not re.search(r"(wait|pending|timeout|limit)", k.rsplit(".", 1)[0])]
-    owners = sorted((o for o in (service, callee) if o is not None), key=lambda o: o == entry)
-    if name in ANYWHERE:
-        owners += sorted({service_of(k) for k in keys} - set(owners))
-    for owner in owners:
-        own = [k for k in keys if service_of(k) == owner]
-        for pattern in SIGNALS[name]:
-            found = [k for k in own if re.search(pattern, k.split("/", 1)[-1], re.IGNORECASE)]
-            if found:
-                return _pattern(max(sorted(found), key=lambda k: _rise(facts, k)), own)
-    return None
-
-
-def _waits(facts: Facts, service: str, callee: str | None, words: Mapping[str, Any]) -> dict[str, Any]:
-    """How does it show that requests wait for the callee: its time, its locks, the line for a connection?
-
-    `waiting`: all there are; `waited`: the one that rose most, in its own spread; `lock_waits` when its log names them.
-    """
-    if callee is None:
-        return {}
-    keys = facts.signals()
-    named = {words["callee_latency"]} if words["callee_latency"] else set()
-    for owner, pattern in (
-        (callee, r"wait\w*[._]?(for_)?[._]?lock|lock\w*[._]wait"),
-        (service, r"(pool|connection).*(pending|waiting|usage|utili[sz]ation)"),
-    ):
-        named |= {k for k in keys if service_of(k) == owner and re.search(pattern, k.rpartition("/")[2], re.IGNORECASE)}
-    found: dict[str, Any] = {"waiting": sorted(named)}
-    risen = {k: _clear_rise(facts, k) for k in named}
-    best = max(sorted(risen), key=lambda k: risen[k], default=None)
-    if best is not None and risen[best] > 0:
-        found["waited"] = best
-    track = _lines(facts, callee, words["lock_words"])
-    found["lock_waits"] = callee if track is not None and track.within(facts.windows.incident).sum() > 0 else None
-    return found
-
-
-def _clear_rise(facts: Facts, key: str) -> float:
-    """The rise of a signal's median in units of its usual spread; 0 where it did not rise for certain."""
-    from kit.numerics.shift import Shift, shift
-
-    track = facts.series(key)
-    moved = shift(track, facts.windows) if track is not None else None
-    if not isinstance(moved, Shift) or moved.low <= 0:
-        return 0.0
-    return moved.change / max(moved.spread, 0.02 * abs(moved.before), 1e-9)
-
-
-def _fullest(facts: Facts, *, told: bool) -> str | None:
-    """The disk that was fullest in the incident, as a share of its room; None: no disk is measured.
-
-    Where a log tells that a disk is full (`told`) and none that is measured was, the one meant is not among them.
-    """
-    best, most = None, -1.0
-    for key in facts.signals():
-        name = key.rpartition("/")[2]
-        left = bool(re.search(r"avail|free|remaining", name, re.IGNORECASE))
-        if not re.search(r"disk|filesystem|volume|tmpfs", name, re.IGNORECASE) or not (
-            left or re.search("ratio|usage|utili|used|full", name, re.IGNORECASE)
-        ):
-            continue
-        track = facts.series(key)
-        scale = float(track.values.max()) if track is not None and left else 1.0
-        if track is None or not scale > 0:
-            continue
-        highest = track.within(facts.windows.incident).max() if not left else track.within(facts.windows.incident).min()
-        used = 1 - highest / scale if left else highest
-        if used == used and used > most:
-            best, most = key, float(used)
-    return None if told and most < DISK_FULL else best
-
-
-def _who_cannot_write(facts: Facts, services: Sequence[str | None]) -> str | None:
-    """Which of these services logs that there is no room left? The first that does."""
-    for service in dict.fromkeys(s for s in services if s):
-        track = _lines(facts, service, PHRASES["disk_words"])
-        if track is not None and track.within(facts.windows.incident).sum() > 0:
-            return service
-    return None
-
-
-def _lines(facts: Facts, service: str, where: str) -> Track | None:
-    try:
-        return facts.lines(service, where=where)
-    except (ConnectorError, KitError):
-        # a log without this field says nothing of it
-        return None
-
-
-def _busiest(facts: Facts) -> str | None:
-    """The CPU signal that rose most, wherever it is; that of a whole machine only where no service has one."""
-    keys = facts.signals()
-    cpu = [k for k in keys if re.search("cpu", k.split("/", 1)[-1], re.IGNORECASE)]
-    own = [k for k in cpu if service_of(k) not in MACHINES] or cpu
-    return _pattern(max(sorted(own), key=lambda k: _rise(facts, k)), keys) if own else None
-
-
-def _rise(facts: Facts, key: str) -> float:
-    track = facts.series(key)
-    if track is None:
-        return float("-inf")
-    before = track.within(facts.windows.baseline).mean()
-    during = track.within(facts.windows.incident).mean()
-    return float(during - before) if before == before and during == during else float("-inf")
-
-
 def _callee_signal(
     keys: Sequence[str],
     edges: Sequence[Mapping[str, Any]],
@@ -322,7 +203,7 @@ def _callee_signal(
     patterns: Sequence[str],
 ) -> str | None:
     """As the caller measures it on the edge; else as the callee does."""
-    return _on_edge(keys, edges, service, callee, patterns) or _first(keys, callee, patterns)
+    return _on_edge(keys, edges, service, callee, patterns) or first_signal(keys, callee, patterns)
 
 
 def _on_edge(
@@ -351,7 +232,7 @@ def _independent(
     hops = list(dict.fromkeys(["client", entry, *called, service]))
     errors = symptom is None or "error" in symptom
     patterns = (r"errors?.*ratio",) if errors else (r"(server|requests).*duration.*p99$", r"duration.*p99$")
-    found = [k for k in (_first(keys, hop, patterns) for hop in hops) if k]
+    found = [k for k in (first_signal(keys, hop, patterns) for hop in hops) if k]
     return found if len(found) >= 2 else None
 
 
