@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,17 +33,6 @@ def is_address(given: Path | str) -> bool:
     (True, False)
     """
     return isinstance(given, str) and re.match(r"https?://", given, re.I) is not None
-
-
-def files_below(places: Sequence[Path]) -> list[Path]:
-    """The files that are worth a look: those named, and those of the folders; no links, nothing hidden or empty."""
-    found = []
-    for place in places:
-        below = (
-            [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink())
-        )
-        found += [p for p in below if p == place or not any(part[0] == "." for part in p.relative_to(place).parts)]
-    return [p for p in found if p.stat().st_size]
 
 
 def add_address(

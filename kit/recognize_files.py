@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import ConnectorError
 from connectors.files.formats import sniff, table_in
-from kit.looking import files_below
+from connectors.folder.copies import stem_of
 
 GIT = "git"
 """The format of a bundle, which is a source of its own kind."""
@@ -54,23 +53,19 @@ def recognize_files(places: Sequence[Path]) -> tuple[list[FoundFiles], list[str]
             left_out.append(str(error))
             continue
         table = "changes" if format_ == GIT else table_in(path, format_).lower()
-        name = without_rotation(path.relative_to(root).as_posix())
+        name = stem_of(path.relative_to(root).as_posix())
         groups.setdefault((root, name, format_, table), []).append(path)
     found = [FoundFiles(name, format_, table, root, tuple(p)) for (root, name, format_, table), p in groups.items()]
     return found, left_out
 
 
 def _below(places: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """The place that was given, and each file that is worth a look: no links below it, nothing hidden or empty."""
     for place in places:
+        if place.is_file():
+            files = [place]
+        else:
+            below = sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink())
+            files = [p for p in below if not any(part.startswith(".") for part in p.relative_to(place).parts)]
         root = place if place.is_dir() else place.parent
-        yield from ((root, path) for path in files_below([place]))
-
-
-def without_rotation(name: str) -> str:
-    """`app.log` of `app.log`, `app.log.1`, `app.log.2.gz`, `app.log-20260301.zst`.
-
-    >>> without_rotation("web/app.log.2.gz"), without_rotation("c-1.jsonl.gz")
-    ('web/app.log', 'c-1.jsonl')
-    """
-    text = re.sub(r"\.(?:gz|zst|bz2|xz|lz4)$", "", name)
-    return re.sub(r"(?:\.\d{1,4}|[-.]\d{8}(?:[-T]?\d{2,6})?)$", "", text)
+        yield from ((root, path) for path in files if path.stat().st_size)
