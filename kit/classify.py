@@ -39,6 +39,12 @@ class Rule:
 CHANGES = ("deploy", "config", "flag", "schema")
 """Kinds that somebody undoes."""
 
+TOLD = (
+    "client_errors_up", "auth_errors_up", "location_splits", "job_spans", "certificate_says", "disk_says",
+    "resource_sawtooth", "resource_creeps",
+)  # fmt: skip
+"""Signs that name a kind of their own: where one is held, that errors merely rose says nothing more."""
+
 RULES: tuple[Rule, ...] = (
     Rule("traffic_lost",
          needs=("traffic_down",), spoils=("errors_up", "latency_up"),
@@ -91,7 +97,7 @@ RULES: tuple[Rule, ...] = (
          says="harm lasts as long as a job runs",
          action="{undo}, then move it to a quiet hour", begun_by=("job",), undo="end the job"),
     Rule("pool_starved",
-         needs=("latency_up|errors_up", "pool_full|pool_says"), spoils=("traffic_up", "attempts_up"),
+         needs=("latency_up|errors_up", "pool_full|pool_says"), spoils=("traffic_up", "attempts_up", "job_spans"),
          helps=("database_slow", "pool_waits", "traffic_steady"),
          says="a connection pool is full at steady traffic: something holds its connections",
          action="read the query plan"),
@@ -102,19 +108,18 @@ RULES: tuple[Rule, ...] = (
          action="shed or add capacity: refuse the least important requests, scale out what is squeezed"),
     Rule("bad_change",
          needs=("errors_up", "change_lines_up"),
-         spoils=("traffic_up", "pool_full", "dependency_slow", "dependency_errors_up", "resource_squeezed"),
+         spoils=("traffic_up", "pool_full", "dependency_slow", "dependency_errors_up", "resource_squeezed", *TOLD),
          helps=("version_splits", "failures_fast", "traffic_steady"),
          says="errors rose right after a change and no resource is squeezed",
          action="{undo}", begun_by=CHANGES, undo="roll back"),
     Rule("bad_change",
          needs=("latency_up", "change_lines_up", "version_splits"),
-         spoils=("traffic_up", "pool_full", "dependency_slow"), helps=("traffic_steady",),
+         spoils=("traffic_up", "pool_full", "dependency_slow", *TOLD), helps=("traffic_steady",),
          says="the new version is slower than the old one beside it",
          action="{undo}", begun_by=CHANGES, undo="roll back"),
     Rule("fail_fast",
          needs=("errors_up", "latency_down|failures_fast"),
-         spoils=("change_lines_up", "resource_squeezed", "client_errors_up", "auth_errors_up", "traffic_up",
-                 "certificate_says", "disk_says", "location_splits"),
+         spoils=("change_lines_up", "resource_squeezed", "traffic_up", *TOLD),
          helps=("dependency_errors_up",),
          says="requests fail faster than they used to succeed",
          action="read the first error: it is refused before any work is done"),

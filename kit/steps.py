@@ -18,7 +18,7 @@ from kit import questions
 from kit.questions import but_not
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kit.associations import Associations
     from kit.baselines import Baselines
@@ -198,7 +198,7 @@ def find_places(case: Case) -> tuple[Place, ...]:
 
     if case.episode is None or case.requests is None or case.path is None or case.episode.hurts in ("lost", "late"):
         return ()
-    failing, limit = "errors_ratio" in case.episode.signals, slow_limit(case)
+    slow = None if "errors_ratio" in case.episode.signals else f"duration_s > {_slow_from(case)}"
     logs = []
     for service in dict.fromkeys(case.path["callee"]):
         placed = case.logs_of(service)
@@ -206,8 +206,7 @@ def find_places(case: Case) -> tuple[Place, ...]:
         if placed is None or not {"http.response.status_code", "duration_s"} <= names:
             continue
         source, mine = placed
-        slow = f"duration_s > {limit}" if limit is not None else None
-        hurt = questions.failed_at(case, source, names) if failing or slow is None else slow
+        hurt = slow or questions.failed_at(case, source, names)
         logs.append(HopLog(service, source, all_of(mine, "http.response.status_code IS NOT NULL"), hurt, names))
     return find_places(logs, incident=case.incident)
 
@@ -219,16 +218,21 @@ def bad_requests(case: Case) -> str:
     assert episode is not None
     if "errors_ratio" in episode.signals:
         return requests.fails
-    limit = slow_limit(case)
-    if limit is None:
-        usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
-        limit = float(usual.table.column("p99")[0].as_py() or 1.0)
-    slow = f"duration_s > {limit}"
+    slow = f"duration_s > {_slow_from(case)}"
     return f"{slow} OR {GIVEN_UP}" if "http.response.status_code" in requests.names else slow
 
 
-def diagnose(case: Case) -> Diagnosis:
-    """03: which class of failure do the signals show?"""
+def _slow_from(case: Case) -> float:
+    """From how many seconds on is a user's request hurt? The objective, else the tail of the healthy ones."""
+    limit, requests = slow_limit(case), case.requests
+    if limit is not None or requests is None:
+        return limit or 1.0
+    usual = requests.source.measure(case.baseline, "duration_s", stats=("p99",), where=requests.users)
+    return float(usual.table.column("p99")[0].as_py() or 1.0)
+
+
+def diagnose(case: Case, *, without: Collection[str] = ()) -> Diagnosis:
+    """03: which class of failure do the signals show? `without` leaves rules out, to see that no other class fits."""
     from kit.classify import classify
     from kit.failure_kinds import count_failures
 
@@ -246,6 +250,7 @@ def diagnose(case: Case) -> Diagnosis:
         path=case.path,
         entry=case.entry,
         jobs=case.changes[case.changes["kind"] == "job"],
+        without=without,
     )
 
 
