@@ -133,7 +133,8 @@ def _impact(impact: Any) -> Values:
             for a in impact.affected
         ],
     }
-    return {"impact": {**counts, **more}}
+    late = {"late": [_plain(work) for work in impact.late]} if impact.late else {}
+    return {"impact": {**counts, **more, **late}}
 
 
 def _guardrails(found: Any) -> Values:

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window, utc
+from kit.episodes.slowness import given_up_requests
+from kit.late_work import LateWork, measure_late_work
 from kit.numerics import columns
 from kit.numerics.columns import Table
 from kit.numerics.grid import Grid, grouped_quantiles, micros
@@ -56,7 +58,8 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Impact(Result):
-    """`failed`, `slow`, `lost`: requests beyond the usual. `minutes_over`: None, no objective is set.
+    """`failed`, `slow`, `lost`: requests beyond the usual. `minutes_over`: None, no objective is set. `late`: metrics
+    that were over their limit, work that waited.
 
     `budget_burned`: the share of 30 days' error budget, None as before. `times`: seconds from the onset to detected,
     engaged, mitigated, resolved and recovered; None where the mark is missing.
@@ -72,10 +75,13 @@ class Impact(Result):
     affected: tuple[Affected, ...]
     times: Mapping[str, float | None]
     because: tuple[str, ...]
+    late: tuple[LateWork, ...] = ()
 
     @property
     def headline(self) -> str:
         """The answer in one sentence."""
+        if self.late and self.failed.low <= 0 and self.slow.low <= 0:
+            return f"No request was hurt; {self.late[0]}, over {length(self.minutes * 60)}."
         share = self.failed.value / self.requests if self.requests else 0.0
         parts = [f"{self.failed} requests failed ({share:.0%} of {self.requests:,.0f})"]
         if self.slow.low > 0:
@@ -90,6 +96,10 @@ class Impact(Result):
             {"what": f"{name} requests beyond the usual", **asdict(getattr(self, name)), "unit": "requests"}
             for name in ("failed", "slow", "lost")
         ]
+        for work in self.late:
+            rows.append({"what": f"minutes {work.signal} was over its limit", "value": work.minutes, "unit": "min"})
+            if work.waiting is not None:
+                rows.append({"what": "work waiting at most", "value": work.waiting, "unit": "pieces"})
         for a in self.affected:
             rows.append({"what": f"{a.kind} hurt (of {a.active} active)", "value": float(a.hurt), "unit": a.kind})
         rows.append({"what": "minutes over the objective", "value": self.minutes_over, "unit": "min"})
@@ -108,6 +118,7 @@ def measure_impact(
     onset: Any = None,
     recovered: Any = None,
     marks: Sequence[Mapping[str, Any]] = (),
+    signals: pd.DataFrame | None = None,
 ) -> Impact:
     """How many requests failed, were slow, or never came, beyond the usual; who was hurt; for how long?
 
@@ -116,7 +127,8 @@ def measure_impact(
     (95 %, counts taken as Poisson). `objective`: errors_ratio and latency_p99_s with `limit`; it says what is slow
     (without: 1.5 times the usual p99 of the route) and what is over. A failed request is not counted as slow as well.
     `gaps`: where data is missing; `recovered` None with an `onset` given: harm lasts; both make lower bounds.
-    `marks`: kind and time of detected, engaged, mitigated, resolved.
+    `marks`: kind and time of detected, engaged, mitigated, resolved. `signals`: an aligned frame whose columns may have
+    objectives of their own; minutes over any of them count.
 
     Misleads when the baseline is ill, and by `lost` when traffic differs for reasons of its own (hour of the day).
 
@@ -132,14 +144,17 @@ def measure_impact(
     group = np.zeros(len(arrays.start_us), np.int64) if group is None else group.astype(np.int64) + 1
     before, during = _inside(arrays, baseline), _inside(arrays, incident)
     limits = {str(o["signal"]): float(o["limit"]) for o in _listed(objective)}
-    slow = _slow(arrays, group, before, limits.get("latency_p99_s")) & ~arrays.failed
+    slow = _slow(arrays, group, before, limits.get("latency_p99_s")) | given_up_requests(requests, arrays)
+    slow &= ~arrays.failed
     partial = any(gap.intersect(incident) for gap in gaps) or (onset is not None and recovered is None)
     weight = arrays.weight
     failed = _excess(arrays.failed, group, before, during, weight, partial)
     slowed = _excess(slow, group, before, during, weight, partial)
     lost = _lost(arrays, baseline, incident, before, during, partial, gaps)
     total = float(weight[during].sum())
+    late = measure_late_work(signals, incident=incident, objectives=_listed(objective))
     over = _minutes_over(arrays, during, incident, limits)
+    over = max([over or 0.0, *(w.minutes for w in late)]) if late else over
     burned = None
     if "errors_ratio" in limits and baseline.seconds > 0 and before.any():
         per_second = float(weight[before].sum()) / baseline.seconds
@@ -150,12 +165,13 @@ def measure_impact(
     because = [
         f"{seen:,.0f} of {total:,.0f} requests failed; the usual rate would give {seen - failed.value:,.1f}",
         *(f"{a.hurt} of {a.active} {a.kind} hurt" for a in affected),
+        *(str(work) for work in late),
     ]
     if partial:
         because.append("lower bounds: " + ("data is missing in between" if gaps else "harm lasts where the data ends"))
     times = time_to(onset or incident.start, marks, recovered)
     return Impact(
-        failed, slowed, lost, total, incident.seconds / 60, over, burned, affected, times, tuple(because),
+        failed, slowed, lost, total, incident.seconds / 60, over, burned, affected, times, tuple(because), late,
     )  # fmt: skip
 
 

@@ -524,6 +524,7 @@ def measure_harm(case: Case) -> Impact | None:
         onset=case.onset,
         recovered=case.recovered,
         marks=_marks(case),
+        signals=case.wide,
     )
 
 

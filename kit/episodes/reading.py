@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.window import Window
-from kit.golden_signals import shown
+from kit.signal_names import shown
 
 
 @dataclass(frozen=True, slots=True)
