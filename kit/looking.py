@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,20 @@ def look(first: datetime, last: datetime, *, at: str | None) -> tuple[datetime, 
         f"--at, or change [look] in incident.toml."
     )
     return last - LAST, last, [said]
+
+
+def look_at_servers(*, at: str | None) -> tuple[datetime, datetime, list[str]]:
+    """Which span is to be loaded where only servers of metrics or traces are there, which do not say when they begin?
+
+    Around `at`, or the two hours up to this moment; it is said.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    moment = utc(at) if at is not None else now
+    start, end = (moment - BEFORE, min(moment + AFTER, now)) if at is not None else (now - LAST, now)
+    if start >= end:
+        raise BadCase(f"{iso(moment)} lies more than an hour ahead: give a time that has passed.")
+    how = "around the time given" if at is not None else "the last two hours: name another time with --at"
+    return start, end, [f"The look is {iso(start)} to {iso(end)}, {how}."]
 
 
 def services_of(case: Case) -> tuple[str, ...]:

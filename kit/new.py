@@ -17,7 +17,7 @@ from connectors.window import iso
 from kit.case import Case, working_copy
 from kit.errors import BadCase
 from kit.incident import incident_id
-from kit.looking import add_address, is_address, look, services_of, users_requests
+from kit.looking import add_address, is_address, look, look_at_servers, services_of, users_requests
 from kit.looking_at_metrics import look_at_metrics
 from kit.looking_at_path import look_at_path
 from kit.recognize_files import GIT, FoundFiles, recognize_files
@@ -64,7 +64,8 @@ def new_case(
         write_whole(folder / "sources.toml", tomli_w.dumps({"sources": sources}))
         _incident(folder, start="1970-01-01T00:00:00Z", end="2100-01-01T00:00:00Z", services=())
         case = Case(folder)
-        start, end, chosen = look(*_span(case), at=at)
+        span = _span(case)
+        start, end, chosen = look(*span, at=at) if span is not None else look_at_servers(at=at)
         _incident(folder, start=iso(start), end=iso(end), services=())
         case = Case(folder)
         _incident(folder, start=iso(start), end=iso(end), services=services_of(case))
@@ -113,8 +114,8 @@ def _key(files: FoundFiles, taken: dict[str, Any]) -> str:
     return key
 
 
-def _span(case: Case) -> tuple[datetime, datetime]:
-    """From when to when do the sources speak?"""
+def _span(case: Case) -> tuple[datetime, datetime] | None:
+    """From when to when do the sources speak? None: only servers are there, and none of them has logs to tell it."""
     firsts, lasts = [], []
     for name, spec in case.catalog.sources.items():
         source = case.source(name)
@@ -127,6 +128,8 @@ def _span(case: Case) -> tuple[datetime, datetime]:
             if listed is not None and listed.table.num_rows:
                 firsts += [t for t in listed.table.column("first").to_pylist() if t]
                 lasts += [t for t in listed.table.column("last").to_pylist() if t]
+    if not firsts and not case.gaps and any(hasattr(spec, "url") for spec in case.catalog.sources.values()):
+        return None
     if not firsts:
         reasons = " ".join(case.gaps) or "no log and no metric has a row with a time."
         raise BadCase(f"From when to when to look cannot be told: {reasons}")

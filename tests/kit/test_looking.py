@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kit.case import open_case
 from kit.errors import BadCase
-from kit.looking import look
+from kit.looking import look, look_at_servers
 from kit.new import new_case
 
 
@@ -38,6 +38,17 @@ def test_around_a_time_that_was_given():
 def test_nothing_around_the_time_given_is_refused():
     with pytest.raises(BadCase, match="the data are from 2026-03-01T02:00:00Z to 2026-03-01T22:00:00Z"):
         look(day(2), day(22), at="2026-03-03T12:00Z")
+
+
+def test_servers_that_do_not_say_when_they_begin_are_looked_at_around_the_time_given_or_lately():
+    start, end, said = look_at_servers(at="2026-03-01T12:00Z")
+    assert (start, end) == (day(11), day(12, 30))
+    assert said == ["The look is 2026-03-01T11:00:00Z to 2026-03-01T12:30:00Z, around the time given."]
+    start, end, said = look_at_servers(at=None)
+    assert end - start == timedelta(hours=2)
+    assert "name another time with --at" in said[0]
+    with pytest.raises(BadCase, match="give a time that has passed"):
+        look_at_servers(at="2150-03-01T12:00Z")
 
 
 def access_log(duration: float, n: int) -> str:
