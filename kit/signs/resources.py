@@ -128,6 +128,8 @@ def _creeps(reading: SignalReading) -> bool:
         return False
     early, late = values[: len(values) // 4].mean(), values[-len(values) // 4 :].mean()
     half = values[: 2 * len(values) // 3]
+    if half.max() < 1.1 * half.min():
+        return False  # flat until the incident: a step, not a climb
     ranks = np.argsort(np.argsort(half))
     rho = float(np.corrcoef(ranks, np.arange(len(half)))[0, 1]) if len(half) > 4 else 0.0
     return rho >= 0.9 and late >= 1.5 * max(early, 1e-12)

@@ -267,3 +267,64 @@ def test_kinds_of_failure_are_told_apart_and_timeouts_cluster():
 def test_lines_that_speak_of_the_pool(line, spoken):
     signs = {sign.name: sign.held for sign in gather_signs(board(), templates=templates(line))}
     assert signs["pool_says"] is spoken
+
+
+def with_memory(values: list[float], **moved):
+    frame = pd.DataFrame({k: series(*v, noise=0.02, seed=n) for n, (k, v) in enumerate(QUIET.items())}, index=TIMES)
+    frame["web/process.memory.usage.gauge"] = values
+    frame["web/requests.errors_ratio"] = series(0.001, 0.2)
+    return read_signals(frame, baseline=BASELINE, incident=INCIDENT)
+
+
+def test_memory_that_climbs_and_drops_again_and_again_is_a_leak_and_undone_as_its_change_demands():
+    teeth = [1e8 * (1 + 0.15 * (n % 5)) for n in range(20)]
+    found = with_memory([1e8] * 60 + teeth)
+    diagnosis = classify(found, path=PATH, entry="web", suspects=suspects())
+    assert diagnosis.name == "resource_leak"
+    assert diagnosis.action.startswith("roll back web-4.7;")
+    left_out = classify(found, path=PATH, entry="web", suspects=suspects(), without=("resource_leak",))
+    assert left_out.name == "unclassified"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e8 * (1 + 0.15 * (n % 5)) for n in range(80)],  # it does so all day, as a heap that is swept
+        [1e8] * 60 + [2e8] + [1e8] * 12 + [2e8] + [1e8] * 6,  # two processes for a moment at each deploy
+        [1e8] * 60 + [1.6e8] * 20,  # a step
+    ],
+)
+def test_a_sweep_a_deploy_and_a_step_are_no_sawtooth(values):
+    assert classify(with_memory(values), path=PATH, entry="web", suspects=suspects()).name == "bad_change"
+
+
+def test_a_pool_that_fills_while_a_job_runs_is_the_jobs():
+    given = {"board": board(usage_ratio_ratio=(0.3, 1.0), requests_errors=(0.001, 0.2)), "symptom": Episode()}
+    assert named(given, jobs=JOB) == "scheduled_job"
+    assert named(given, jobs=JOB, without=("scheduled_job",)) == "unclassified"
+    assert named(given, jobs=JOB.assign(until=pd.to_datetime(["2026-03-01T02:16:00Z"]))) == "pool_starved"
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ({"kind": "flag", "ref": "gifts", "summary": "gifts on", "after": "True"}, "switch the flag off (gifts)"),
+        (
+            {"kind": "flag", "ref": "gifts", "summary": "gifts off", "after": "False"},
+            "switch the flag on again (gifts)",
+        ),
+        ({"kind": "config", "ref": "limits", "summary": "limits"}, "put the configuration back (limits)"),
+        ({"kind": "deploy", "ref": "web-4.7", "summary": "web 4.7"}, "roll back web-4.7"),
+        ({"kind": "schema", "ref": "0042", "summary": "drop index"}, "undo the migration 0042"),
+    ],
+)
+def test_what_to_do_follows_from_the_kind_of_change(change, action):
+    given = {"board": board(requests_errors=(0.001, 0.3)), "suspects": suspects({**DEPLOY, **change})}
+    diagnosis = classify(given["board"], suspects=given["suspects"], path=PATH, entry="web")
+    assert (diagnosis.name, diagnosis.action) == ("bad_change", action)
+
+
+def test_users_who_are_refused_after_a_change_are_no_bad_change_without_the_rule_of_the_contract():
+    given = {"board": board(requests_errors=(0.001, 0.3)), "failures": failing(422), "suspects": suspects()}
+    assert named(given) == "client_contract"
+    assert named(given, without=("client_contract",)) == "unclassified"

@@ -348,3 +348,66 @@ def test_a_path_without_its_columns_and_naive_times_are_refused():
     naive = wide(**HEALTHY).tz_localize(None)
     with pytest.raises(BadInput, match="UTC"):
         probe_path(SHOP, metrics=naive, **WINDOWS)
+
+
+def test_a_sister_pool_that_the_path_does_not_name_is_read_with_the_one_it_names():
+    signals = HEALTHY | ILL | {"checkout/db.client.connection.usage_ratio.main.ratio": (0.3, 1.0)}
+    got = cut(signals)
+    assert (got.between, got.where) == ("checkout → postgres", "between")
+    assert cut(signals | {"checkout/db.client.connection.usage_ratio.main.ratio": (0.3, 0.31)}).between == (
+        "nginx → checkout"
+    )
+
+
+PAYS = path(
+    edge("client", "checkout", arrives=["checkout/http.server.errors.ratio"]),
+    edge("checkout", "payments", leaves=["checkout/http.client.payments.duration.p99"],
+         arrives=["payments/http.server.errors.ratio"]),
+)  # fmt: skip
+REFUSING = {
+    "client/requests.duration.p99": (0.2, 0.2),
+    "client/requests.errors_ratio": (0.0, 0.1),
+    "checkout/http.server.errors.ratio": (0.0, 0.1),
+    "checkout/http.client.payments.duration.p99": (0.1, 0.1),
+    "payments/http.server.errors.ratio": (0.0, 0.0),
+}
+
+
+def test_a_counter_of_failures_that_came_up_with_the_first_one_had_none_before():
+    frame = wide(**REFUSING, **{"checkout/http.client.payments.failures.delta": (0.0, 2.0)})
+    frame.loc[frame.index < pd.Timestamp(INCIDENT.start), "checkout/http.client.payments.failures.delta"] = np.nan
+    assert bisect(probe_path(PAYS, metrics=frame, **WINDOWS)).between == "checkout → payments"
+    silent = frame.drop(columns="checkout/http.client.payments.duration.p99")  # nothing says that calls were reported
+    assert bisect(probe_path(PAYS, metrics=silent, **WINDOWS)).between == "client → checkout"
+
+
+def test_what_users_call_failed_is_read_in_the_callees_own_request_log():
+    refused = REFUSING | {"checkout/http.server.errors.ratio": (0.0, 0.0)}  # its counter counts no refusals
+    assert cut(refused, of=PAYS).between == "user → client"
+    seen = refused | {"checkout/requests.errors_ratio": (0.0, 0.1)}
+    got = cut(seen, of=PAYS)
+    assert (got.between, got.where) == ("client → checkout", "here")
+
+
+def test_where_users_fail_without_waiting_no_slow_call_is_the_reason():
+    slow = {
+        "payments/http.server.request.duration.p99": (0.1, 0.4),
+        "checkout/http.client.payments.duration.p99": (0.1, 0.4),
+    }
+    reads = path(
+        edge("client", "checkout", arrives=["checkout/http.server.errors.ratio"]),
+        edge("checkout", "payments", leaves=["checkout/http.client.payments.duration.p99"],
+             arrives=["payments/http.server.request.duration.p99"]),
+    )  # fmt: skip
+    assert cut(REFUSING | slow, of=reads).between == "client → checkout"
+    waiting = REFUSING | slow | {"client/requests.duration.p99": (0.2, 0.5)}
+    assert cut(waiting, of=reads).between == "checkout → payments"
+
+
+def test_what_the_well_sisters_of_an_ill_place_call_as_well_is_not_the_reason():
+    probes = probe_path(SHOP, metrics=wide(**STARVED), **WINDOWS)
+    got = bisect(probes, places={"checkout": "instance = 'checkout-2' ill"})
+    assert (got.between, got.where, got.first_bad) == ("nginx → checkout", "here", ("checkout",))
+    assert "checkout-2" in got.because[0]
+    deeper = bisect(probes, places={"checkout": "zone = 'b' ill", "postgres": "zone = 'b' ill"})
+    assert deeper.between == "checkout → postgres"
