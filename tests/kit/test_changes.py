@@ -320,3 +320,27 @@ def test_what_is_over_stays_out_whatever_it_holds():
 def test_a_certificate_put_in_place_by_hand_acts_at_once():
     renewed = {**change("02:00:00", "c", kind="certificate"), "time": "2026-02-28T20:00:00Z"}
     assert after_all(renewed)["c"] == (False, "")
+
+
+def test_what_is_over_in_a_moment_is_no_base_rate_for_a_job_that_runs_for_minutes():
+    often = [change(f"01:{m:02}:00", f"sweep {m}", kind="job", service="postgres") for m in range(0, 60, 3)]
+    run = change("02:13:50", "clear", kind="job", service="postgres", until="2026-03-01T02:16:00Z")
+    found = rank_changes(table(*often, run), ONSET, path=PATH, symptom="checkout", history=HISTORY)
+    clear = next(s for s in found.suspects if s.id == "clear")
+    assert clear.p_coincidence < 0.01
+    assert clear.rank == 1
+    longer = [{**c, "until": c["time"].replace(":00Z", ":00Z").replace("T01", "T02")} for c in often]
+    busy = rank_changes(table(*longer, run), ONSET, path=PATH, symptom="checkout", history=HISTORY)
+    assert next(s for s in busy.suspects if s.id == "clear").p_coincidence > clear.p_coincidence * 10
+
+
+def test_lying_near_the_break_alone_makes_no_suspect_of_an_old_change():
+    old = change("00:30:00", "web 4.6", service="checkout")
+    first = rank_changes(table(old, change("02:13:30", "flag x", kind="flag")), ONSET, path=PATH, history=HISTORY)
+    at_break = SimpleNamespace(between="nginx → checkout", first_bad=("checkout",), last_good=("nginx",))
+    again = rerank_changes(first, cut=at_break, path=PATH)
+    assert ranks(again)["web 4.6"] is None
+    speaking = rerank_changes(
+        first, cut=at_break, path=PATH, texts=["no rounding of currency"], contents={"web 4.6": "rounding"}
+    )
+    assert ranks(speaking)["web 4.6"] is not None

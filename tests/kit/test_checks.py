@@ -418,3 +418,99 @@ def test_placebo_windows_lie_in_the_baseline_and_a_short_baseline_has_shorter_on
     )
     assert [p.incident.seconds for p in short.placebos()] == [20.0]
     assert short.onset == Instant(at("02:15:00").to_pydatetime(), at("02:15:00").to_pydatetime())
+
+
+# --- disks, waits, shares, the end of the data -----------------------------------------------------------------------
+
+
+def disk(left: list[float], errors: list[float], *, harm: int) -> FrameFacts:
+    """Room left on a disk and failing requests by the minute; the last `harm` minutes are the incident."""
+    index = pd.date_range("2026-03-01T02:00Z", periods=len(left), freq="60s")
+    end = index[-1] + pd.Timedelta("60s")
+    return FrameFacts(
+        Windows.of(baseline=(index[0], index[-harm]), incident=(index[-harm], end)),
+        pd.DataFrame({"host@/data/filesystem.available.gauge": left, "web/errors.ratio": errors}, index=index),
+    )
+
+
+ROOM = {"signal": "host@/data/filesystem.available.gauge"}
+
+
+def test_a_disk_told_by_what_is_left_is_full_when_nothing_is() -> None:
+    filling = disk([100 - 5 * n for n in range(20)] + [0] * 6, [0.0] * 20 + [0.5] * 6, harm=6)
+    assert state(filling, "runs_full", ROOM) == "held"
+    assert [o.state for _, o in run_controls(filling, "runs_full", ROOM)] == ["failed"]
+    roomy = disk([100 - n for n in range(26)], [0.0] * 20 + [0.5] * 6, harm=6)
+    assert state(roomy, "runs_full", ROOM) == "failed"
+
+
+def test_a_disk_that_was_full_first_may_be_what_users_feel_and_one_full_later_is_not() -> None:
+    order = {"first": ROOM["signal"], "then": "web/errors.ratio"}
+    first = disk([100 - 5 * n for n in range(20)] + [0] * 6, [0.0] * 20 + [0.5] * 6, harm=6)
+    assert state(first, "fills_before", order) == "held"
+    later = disk([100.0] * 22 + [0] * 4, [0.0] * 20 + [0.5] * 6, harm=6)
+    assert state(later, "fills_before", order) == "failed"
+    never = disk([100.0] * 26, [0.0] * 20 + [0.5] * 6, harm=6)
+    assert state(never, "fills_before", order) == "failed"
+
+
+def test_one_of_several_signs_of_waiting_is_enough_and_none_is_not() -> None:
+    index = pd.date_range("2026-03-01T02:00Z", periods=20, freq="60s")
+    facts = FrameFacts(
+        Windows.of(baseline=(index[0], index[15]), incident=(index[15], index[19] + pd.Timedelta("60s"))),
+        pd.DataFrame({"a/time.p99": [1.0] * 20, "a/locks.gauge": [0.0] * 15 + [9.0] * 5}, index=index),
+    )
+    both = {"signals": ["a/time.p99", "a/locks.gauge"], "by": 1.5}
+    assert state(facts, "one_rises", both) == "held"
+    assert state(facts, "one_rises", {"signals": ["a/time.p99"], "by": 1.5}) == "failed"
+    assert state(facts, "one_rises", {"signals": ["a/nothing.gauge"], "by": 1.5}) == "no data"
+
+
+def test_failures_in_bursts_are_a_rise_of_the_share_of_requests_though_not_of_the_median_bin() -> None:
+    index = pd.date_range("2026-03-01T02:00Z", periods=60, freq="5s")
+    bursts = [
+        0.0,
+        0.1,
+        0.0,
+        0.05,
+        0.0,
+        0.08,
+        0.0,
+        0.0,
+        0.07,
+        0.04,
+        0.0,
+        0.09,
+        0.0,
+        0.06,
+        0.0,
+        0.05,
+        0.0,
+        0.0,
+        0.1,
+        0.06,
+    ]
+    wide = pd.DataFrame({"a/errors.ratio": [0.0] * 40 + bursts, "a/requests.count": [50.0] * 60}, index=index)
+    facts = FrameFacts(
+        Windows.of(baseline=(index[0], index[40]), incident=(index[40], index[59] + pd.Timedelta("5s"))),
+        wide, counts={"a/errors.ratio": "a/requests.count"},
+    )  # fmt: skip
+    assert state(facts, "rises", {"signal": "a/errors.ratio", "at_least": 0.005}) == "held"
+    once = FrameFacts(
+        facts.windows, wide.assign(**{"a/errors.ratio": [0.0] * 50 + [0.9] + [0.0] * 9}), counts=facts.counts
+    )
+    assert state(once, "rises", {"signal": "a/errors.ratio", "at_least": 0.005}) == "no data"
+
+
+def test_where_the_data_end_just_after_it_the_harms_own_end_shows_that_the_signal_stayed_well(
+    facts: FrameFacts,
+) -> None:
+    during = change("x1", "02:15:00", "job", "postgres", "long report", until="02:18:00")
+    asked = {"change": "long report", "signal": ERRORS}
+    w = facts.windows
+    cut_off = at("02:18:30").to_pydatetime()
+    seen = Windows(w.baseline, w.incident, w.whole, w.onset, w.recovered, cut_off)
+    unseen = Windows(w.baseline, w.incident, w.whole, w.onset, None, cut_off)
+    alone = FrameFacts(w, facts.wide, changes_frame=pd.DataFrame([during]))
+    assert state(alone, "lasts_as_long_as", asked, seen) == "held"
+    assert state(alone, "lasts_as_long_as", asked, unseen) == "no data"

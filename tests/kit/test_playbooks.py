@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import BadInput
 from connectors.where import parse
 from kit.board import judge, states
-from kit.checks.facts import FrameFacts
+from kit.checks.facts import FrameFacts, Windows
 from kit.playbooks import Playbook, common_playbook, load_playbooks, read_playbook
 from kit.playbooks.seed import bind, near_changes, seed_hypotheses, unbound
 from kit.playbooks.situation import Situation, describe_situation, grown_value
@@ -383,3 +383,47 @@ def test_a_rollback_that_is_a_restart_does_not_speak_against_what_a_restart_cure
     assert idle("web-2-1-bad-change")
     assert not idle("unobserved")
     assert not idle("checkout-4-7-bad-change")
+
+
+def test_two_runs_of_one_job_are_two_hypotheses_and_the_one_that_went_with_the_harm_doubts_the_other() -> None:
+    runs = [
+        change("j1", "02:10:00", "job", "postgres", "clear"),
+        change("j2", "02:15:00", "job", "postgres", "clear", until="02:18:05"),
+    ]
+    facts = incident.facts(extra=runs)
+    frame = pd.DataFrame({"id": ["j2", "j1"], "ref": ["clear", "clear"], "rank": [1, 2], "relation": ["before"] * 2})
+    hypotheses = seed_hypotheses("scheduled_job", frame, describe_situation(facts, **ENTRY), facts=facts)
+    named = {h.id: h for h in hypotheses if h.change}
+    assert list(named) == ["j2-scheduled-job", "j1-scheduled-job"]
+    assert named["j2-scheduled-job"].statement.startswith("clear of 02:15:00 caused")
+    doubts = [p for p in named["j1-scheduled-job"].predictions if p.text.startswith("not so: ")]
+    assert [p.arguments["change"] for p in doubts] == ["j2"]
+
+
+def test_what_merely_stands_in_the_change_log_is_no_hypothesis() -> None:
+    facts = incident.facts()
+    frame = incident.suspects().assign(by_time=True, derived=False)
+    frame.loc[frame["ref"] == "web 2.1", ["rank", "by_time"]] = [None, False]
+    near = near_changes(frame, describe_situation(facts, **ENTRY), facts)
+    assert "c2" not in [c.id for c in near]
+    assert "c3" in [c.id for c in near]
+
+
+def full_disk(disks: dict[str, list[float]], *, said: bool) -> FrameFacts:
+    """20 healthy minutes, 5 of harm; what is left on each disk by the minute, and whether the log tells of it."""
+    index = pd.date_range("2026-03-01T02:00Z", periods=25, freq="60s")
+    windows = Windows.of(baseline=(index[0], index[20]), incident=(index[20], index[24] + pd.Timedelta("60s")))
+    times = pd.date_range("2026-03-01T02:20Z", periods=30, freq="5s")
+    lines = pd.DataFrame({"time": times, "message": "No space left on device" if said else "fine"})
+    return FrameFacts(windows, pd.DataFrame(disks, index=index), logs={"nginx": lines})
+
+
+def test_the_disk_that_is_meant_is_the_fullest_and_never_a_roomy_one_when_a_log_tells_of_a_full_one() -> None:
+    root, data = "host@//filesystem.available.gauge", "host@/data/filesystem.available.gauge"
+    filling = {root: [90.0] * 25, data: [20.0 - n for n in range(20)] + [0.0] * 5}
+    words = describe_situation(full_disk(filling, said=True), entry="nginx").words
+    assert words["disk"] == data
+    assert words["disk_reach"] == ["host", "nginx"]
+    unmeasured = describe_situation(full_disk({root: [90.0] * 25}, said=True), entry="nginx").words
+    assert "disk" not in unmeasured
+    assert unmeasured["disk_owner"] == "nginx"
