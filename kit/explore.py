@@ -24,10 +24,12 @@ from connectors.merged import MergedLogs
 from connectors.where import quote_field, quote_value
 from connectors.window import Window, iso, step_seconds, utc
 from kit.errors import BadCase
-from kit.exploring import kinds
+from kit.exploring import kinds, words
+from kit.exploring.lines import native, searched
 from kit.exploring.look import Look
 from kit.exploring.places import open_logs, span_of
 from kit.exploring.query_line import QueryLine, read_query
+from kit.looking import is_address
 from kit.progress import long_question
 from kit.result import OPEN_ROWS, Result
 
@@ -38,9 +40,10 @@ SEARCHED = 400_000
 """A pattern is looked for in so many lines at most, until all are asked for exactly."""
 BINS = 120
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
-FACET_FIELDS, FACETS_AT_A_TIME = 8, 2
+PART_FOR_FIELDS = 40
+"""A server is asked which fields there are for one such part of the window: of all its rows that takes seconds."""
+FACETS_AT_A_TIME = 2
 _IDS = ("trace_id", "span_id", "request_id", "http.request.id", "correlation_id")
-_NOT_FACETS = frozenset({"time", "message", "id", "seq", "weight", "trace_id", "span_id", "attributes"})
 
 
 def explore(place: str | Path, *, tz: str | Mapping[str, str] | None = None) -> LogView:
@@ -95,7 +98,7 @@ class LogView(Result):
         """Where this looks."""
         named = ", ".join(s.name for s in self.sources[:4]) + (" …" if len(self.sources) > 4 else "")
         what = f" that fit {self.line!r}" if self.line else ""
-        return f"Lines of {named}{what}, {_span(self.window)}."
+        return f"Lines of {named}{what}, {words.span(self.window)}."
 
     def to_frame(self) -> pd.DataFrame:
         """The lines as a DataFrame, at most 200,000; `.attrs` says when there are more."""
@@ -113,7 +116,7 @@ class LogView(Result):
 
     def find(self, line: str) -> LogView:
         """The lines that fit this query line as well; see `kit.exploring.query_line`. Raises `BadInput`."""
-        new = _both(self.line, line)
+        new = words.both(self.line, line)
         read_query(new)
         return replace(self, line=new)
 
@@ -189,17 +192,17 @@ class LogView(Result):
             width = timedelta(seconds=step_seconds(step))
             seen = Window(there["time"].min().to_pydatetime(), there["time"].max().to_pydatetime() + width)
             inside = seen if total != 1 else Window(seen.start, seen.start + timedelta(microseconds=1))
-            when = f", {_span(inside)}"
+            when = f", {words.span(inside)}"
         about = "About " if answer.fetch.sampled else ""
         said = f"{about}{total:,.0f} line{'s' if total != 1 else ''} fit{'s' if total == 1 else ''}{when}."
-        return self._look(said, table, f".volume({_arguments(by=by, every=every)})", answer)
+        return self._look(said, table, f".volume({words.arguments(by=by, every=every)})", answer)
 
     def facets(self, *fields: str, top: int = 10) -> Look:
         """Which values have these lines' fields, and how often? Without names: the eight commonest of few values.
 
         Columns field, value, n, share (of the lines that fit); counts are of the whole window, never of a page.
         """
-        chosen = list(fields) or _facets_of(self._remembered())
+        chosen = list(fields) or words.facets_of(self._remembered())
         for name in fields:
             if name not in set(self._remembered()["name"]) and name not in set(self.fields()["name"]):
                 raise BadInput(
@@ -229,8 +232,14 @@ class LogView(Result):
 
     def _remembered(self) -> pd.DataFrame:
         """The fields of the widest window that was asked for them: which there are does not change with each brush."""
-        if not self._known:
+        if not self._known and not is_address(self.place):
             return self.fields()
+        if not self._known:
+            middle = self.window.start + (self.window.end - self.window.start) / 2
+            part = self.window.seconds / PART_FOR_FIELDS / 2
+            looked_at = replace(self, window=Window(middle, middle).widen(before_s=part, after_s=part)).fields()
+            if not len(looked_at):
+                return self.fields()
         return self._known[max(self._known, key=lambda window: window.seconds)]
 
     def completions(self, text: str, *, caret: int | None = None) -> list[str]:
@@ -245,46 +254,21 @@ class LogView(Result):
         order = "-time" if newest else "time"
         local = query.local or self.hidden
         with long_question("looking for lines"):
-            rows, answer, notes = self._searched(query, n, order) if local else self._first(query, n, order)
-        table = rows.to_pandas()
+            if local:
+                one = len(self.sources) == 1
+                most = None if self.exact and one else SEARCHED if one else MOST_LINES
+                answer, notes = searched(
+                    self._source, self.window, query, n=n, order=order, most=most, hidden=self.hidden
+                )
+            else:
+                asked = self._source.rows(self.window, where=query.where, order=order, limit=n, **native(query))
+                answer, notes = answered(asked), ()
+        table = answer.to_frame()
         table = (table.iloc[::-1] if newest else table).reset_index(drop=True)
         title = (
             f"{len(table):,} line{'s' if len(table) != 1 else ''}{'' if len(table) < n else ' (there may be more)'}."
         )
         return self._look(title, table, f".lines({n}{', newest=True' if newest else ''})", answer, notes=notes)
-
-    def _first(self, query: QueryLine, n: int, order: str) -> tuple[pa.Table, Answer, tuple[str, ...]]:
-        answer = answered(self._source.rows(self.window, where=query.where, order=order, limit=n, **_native(query)))
-        return answer.table, answer, ()
-
-    def _searched(self, query: QueryLine, n: int, order: str) -> tuple[pa.Table, Answer, tuple[str, ...]]:
-        """The first `n` lines that hold the patterns and are not hidden, looked for in one batch after the other."""
-        most = None if self.exact and len(self.sources) == 1 else SEARCHED if len(self.sources) == 1 else MOST_LINES
-        rows = self._source.rows(self.window, where=query.where, order=order, limit=most, **_native(query))
-        if isinstance(rows, Answer):
-            batches: Any = [rows.table]
-        else:
-            batches = (pa.Table.from_batches([batch]) for batch in rows)
-        found: list[pa.Table] = []
-        seen = kept = left_out = 0
-        last: pa.Table | None = None
-        for table in batches:
-            last, seen = table, seen + table.num_rows
-            fits, hides = kinds.fitting(table, query), kinds.hidden_lines(table, self.hidden)
-            left_out += int((fits & hides).sum())
-            found.append(table.filter(pa.array(fits & ~hides)))
-            kept += found[-1].num_rows
-            if kept >= n:
-                break
-        fetch = rows.fetch
-        if not isinstance(rows, Answer):
-            rows.close()
-        whole = pa.concat_tables(found, promote_options="permissive").slice(0, n) if found else answered(rows).table
-        answer = Answer(whole, replace(fetch, rows=whole.num_rows), "{}")
-        notes = [f"{left_out:,} lines of {len(self.hidden)} hidden templates are left out"] if self.hidden else []
-        if most is not None and seen >= most and last is not None:
-            notes.append(f"only the first {seen:,} lines were searched: narrow the window, or ask exactly()")
-        return whole, answer, tuple(notes)
 
     def templates(self, *, before: Window | None = None, n: int | None = None) -> Look:
         """Which kinds of line are there; with `before`, which are new, gone or changed since that window?
@@ -409,7 +393,7 @@ class LogView(Result):
     def _count(self, window: Window, *, every: str | None = None, by: Sequence[str] = (), top: int = 50) -> Answer:
         with long_question("counting lines"):
             query = self._query
-            return self._source.count(window, every=every, by=tuple(by), where=query.where, top=top, **_native(query))
+            return self._source.count(window, every=every, by=tuple(by), where=query.where, top=top, **native(query))
 
     def _rows(self, window: Window, query: QueryLine, n: int | None) -> kinds.Rows:
         names = [f for f in kinds.TEMPLATE_FIELDS if f in set(self._remembered()["name"]) or f in ("message", "id")]
@@ -447,10 +431,6 @@ class LogView(Result):
         return Look(title, table, self.code + call, tuple(dict.fromkeys(said)), answers, sampled)
 
 
-def _native(query: QueryLine) -> dict[str, str]:
-    return {"native": query.native} if query.native else {}
-
-
 def _speaks(source: Any) -> bool:
     """Does this source take a filter in its own language?"""
     import inspect
@@ -461,36 +441,3 @@ def _speaks(source: Any) -> bool:
 def _first_of(table: pd.DataFrame) -> str:
     first = f"{table.iloc[0]['predicate']} comes first" if len(table) else "nothing sets them apart beyond chance"
     return f"Of what differs, {first}."
-
-
-def _facets_of(known: pd.DataFrame, *, most: int = FACET_FIELDS) -> list[str]:
-    """The fields worth a facet: few values, on most lines; the level and the service first."""
-    distinct = pd.to_numeric(known["distinct"], errors="coerce").fillna(0)
-    few = known[~known["name"].isin(_NOT_FACETS) & (distinct > 1) & (distinct <= 200)]
-    ordered = few.sort_values("share_present", ascending=False, kind="stable")["name"].tolist()
-    first = [name for name in ("level", "service") if name in ordered]
-    return [*first, *(name for name in ordered if name not in first)][:most]
-
-
-def _both(one: str, other: str) -> str:
-    """One query line that means both. Raises `BadInput` for a pattern beside a filter with OR, which it cannot join."""
-    if not one.strip() or not other.strip():
-        return (one or other).strip()
-    queries = [read_query(one), read_query(other)]
-    if not any(q.where == q.text.strip() and not q.local for q in queries):
-        return f"{one.strip()} {other.strip()}"
-    if any(q.local for q in queries):
-        raise BadInput("This mixes a filter of AND and OR with a /pattern/: write the pattern as words, or ask() anew.")
-    return " AND ".join(f"({q.where})" for q in queries)
-
-
-def _arguments(*, by: str | None, every: str | None) -> str:
-    given = [f"by={by!r}" if by else "", f"every={every!r}" if every else ""]
-    return ", ".join(g for g in given if g)
-
-
-def _span(window: Window) -> str:
-    start, end = window.start, window.end
-    if start.date() == end.date():
-        return f"{start:%H:%M:%S} to {end:%H:%M:%S} UTC on {start:%Y-%m-%d}"
-    return f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC"

@@ -24,7 +24,7 @@ from connectors.asking import Asking, Stream
 from connectors.base import Answer, answered
 from connectors.errors import BadInput, OverBudget
 from connectors.folder.opened import Opened
-from connectors.folder.reading import PART, WORKERS, Range, read_ranges, rows_within
+from connectors.folder.reading import PART, Range, read_ranges, rows_within
 from connectors.forwarded import Forwarded, put
 from connectors.kept import Kept
 from connectors.merged import summed
@@ -44,6 +44,8 @@ ALL_AT_ONCE = 200_000
 SLICE_LINES = 20_000
 STREAM_LINES = 200_000
 MOST_GROUPS = 100_000
+SCANNERS = 4
+"""Files whose times are read at a time: more than processors, as each waits for the disk and for the others."""
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -254,7 +256,7 @@ class FolderLogs(Forwarded):
                 bins[:] += own
             return high - low
 
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(SCANNERS) as pool:
             running = [pool.submit(scan, *job) for job in sorted(jobs, key=lambda j: j[1] - j[2])]
             try:
                 waiting = set(running)

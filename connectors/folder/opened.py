@@ -33,7 +33,7 @@ PIECE_BYTES = 1 << 20
 PROBES = 24
 SLACK_US = 5_000_000
 """Lines of one text may be so much out of order, as those of several threads are, and it still counts as ordered."""
-LINES_LOOKED_AT = 50
+LINES_LOOKED_AT, LEARNT_FROM = 40, 12
 _USUAL = frozenset({*DURATIONS, *(name for names in NAMES.values() for name in names)})
 _DOCUMENTS = frozenset({"log_answers", "otlp_json", "jaeger_json"})
 
@@ -240,7 +240,7 @@ def opened(text: Text, *, tz: str | None) -> Opened:
     if format_ in _DOCUMENTS or format_ in BINARY or (head.lstrip()[:1] == b"[" and format_ != "text"):
         return _whole_document(text, format_, options)
     lines = head.split(b"\n")
-    sample = b"\n".join(lines[:-1] if len(lines) > 1 else lines) + b"\n"
+    sample = b"\n".join((lines[:-1] if len(lines) > 1 else lines)[:LINES_LOOKED_AT]) + b"\n"
     read = _read_head(text, format_, options, sample)
     if read is None:
         moment = datetime.fromtimestamp(text.path.stat().st_mtime, UTC)
@@ -252,7 +252,7 @@ def opened(text: Text, *, tz: str | None) -> Opened:
     clock = Clock(options.tz, options.year, text.label)
     times, numbers = _sorted_out(read)
     shown = sample.split(b"\n")
-    chosen = [(shown[n - 1], t) for n, t in zip(numbers, times, strict=True) if 0 < n <= len(shown)]
+    chosen = [(shown[n - 1], t) for n, t in zip(numbers, times, strict=True) if 0 < n <= len(shown)][:LEARNT_FROM]
     stamp = learnt([line for line, _ in chosen], [t for _, t in chosen], clock, json=shown[0].lstrip()[:1] == b"{")
     each = len(sample) / max(len(times), 1)
     found = Opened(

@@ -72,6 +72,7 @@ class Background:
                 self._tell(doing, share)
             return number > self._called_off and self._newest[kind] == number
 
+        self._tell(doing, 0.0)
         try:
             with watched(go_on):
                 answer = question()
@@ -79,6 +80,7 @@ class Background:
                 show(answer)
             self._tell("", None)
         except Cancelled:
-            self._tell("", None)
+            over = number <= self._called_off
+            self._tell("called off; what is shown stays" if over else "", None)
         except (ConnectorError, KitError, OSError) as refused:
             self._tell(str(refused), None)

@@ -17,6 +17,7 @@ from connectors.errors import ConnectorError
 from connectors.where import quote_field, quote_value
 from connectors.window import Window, step_seconds
 from kit.errors import KitError
+from kit.looking import is_address
 from kit.plain_text import escaped, visible
 from kit.result import table_html
 from kit.widgets.background import Background
@@ -176,6 +177,18 @@ class LogExplorer(widgets.VBox):
             self.lines.show(look.table.head(_SHOWN), chosen=at)
             self._shown(look)
             self._fresh.discard(LINES)
+            if moment is None and look.sampled:
+                self._follow_everywhere(said)
+
+    def _follow_everywhere(self, key: str) -> None:
+        """Look for the id in all lines, where only some were looked through."""
+        view = self.value.exactly()
+
+        def show(look: Look) -> None:
+            self.lines.show(look.table.head(_SHOWN))
+            self._shown(look, exact=True)
+
+        self._back.ask("looking through all lines", lambda: view.follow(key), show, instead=LINES)
 
     def _save(self) -> None:
         if self.look is not None:
@@ -191,7 +204,6 @@ class LogExplorer(widgets.VBox):
 
     def _call_off(self) -> None:
         self._back.call_off()
-        self._doing.value = "called off; what is shown stays"
         self._exactly.layout.display = ""
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -221,18 +233,37 @@ class LogExplorer(widgets.VBox):
         if number not in self._fresh:
             self._say("asking …")
             self._exactly.layout.display = "none"
-            ask, draw = self._question(number)
-            look = self._try(lambda: ask(self.value))
-            if look is not None:
+            if is_address(self.value.place) and number != LINES:
+                self._ask_server(number)
+            else:
+                self._ask_here(number)
+            self._fresh.add(number)
+        self._show_code(self._code_button.value)
+
+    def _ask_here(self, number: int) -> None:
+        ask, draw = self._question(number)
+        look = self._try(lambda: ask(self.value))
+        if look is not None:
+            draw(look)
+            self._shown(look)
+        elif number == DIFFERENCES:
+            self._boxes[number].children = [
+                widgets.HTML("Narrow with a query or a window first: what is chosen is compared with the rest.")
+            ]
+        self._fresh.add(number)
+        self._refine()
+
+    def _ask_server(self, number: int) -> None:
+        """Ask in the background what a server may take long for; what is called off is not shown when it comes."""
+        ask, draw = self._question(number)
+        view = self.value
+
+        def show(look: Look) -> None:
+            if self.tabs.selected_index == number:
                 draw(look)
                 self._shown(look)
-            elif number == DIFFERENCES:
-                self._boxes[number].children = [
-                    widgets.HTML("Narrow with a query or a window first: what is chosen is compared with the rest.")
-                ]
-            self._fresh.add(number)
-            self._refine()
-        self._show_code(self._code_button.value)
+
+        self._back.ask("asking the server", lambda: ask(view), show, instead="server")
 
     def _question(self, number: int) -> tuple[Ask, Draw]:
         """What the tab asks of a view, and how it shows the answer."""
@@ -351,7 +382,7 @@ class LogExplorer(widgets.VBox):
             self._doing.value = escaped(visible(doing))
         else:
             self._bar.value = share
-            self._doing.value = f"{escaped(doing)} {share:.0%}"
+            self._doing.value = f"{escaped(doing)} {share:.0%}" if share else f"{escaped(doing)} …"
 
     def _shown(self, look: Look, *, exact: bool = False) -> None:
         self.look = look

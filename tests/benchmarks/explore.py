@@ -121,7 +121,7 @@ def make(folder: Path, *, gb: float, files: int, hours: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as out:
             for n in range(times):
-                out.write(shifted(block, start + n * whole_ms / times, whole_ms / times, at * 100_000 + n))
+                out.write(shifted(block, start + at + n * whole_ms / times, whole_ms / times, at * 100_000 + n))
 
 
 def look(place: str, *, pairs: int) -> None:
