@@ -111,6 +111,12 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
     slow = (findings.get("impact") or {}).get("slow")
     if slow and slow.get("value"):
         lines.append(f"{_round(slow['value'])} more requests were slow{_range(slow)}.")
+    lost = (findings.get("impact") or {}).get("lost")
+    if lost and lost.get("low"):
+        lines.append(f"{_round(lost['value'])} requests that were to be expected never came{_range(lost)}.")
+    for work in (findings.get("impact") or {}).get("late") or []:
+        waiting = f"; at most {work['waiting']:,.0f} waited" if work.get("waiting") is not None else ""
+        lines.append(f"{work['signal']} was over its limit for {work['minutes']:.1f} minutes{waiting}.")
     scope = episode.get("scope") or {}
     if scope.get("where"):
         lines.append(
