@@ -13,6 +13,7 @@ from kit.requests import RequestArrays
 
 NEAR = 1.92
 """Log-likelihoods so near to the best one are within the 95 % interval."""
+HICCUP_US = 1e6
 EARLY = 0.005
 """Bad requests before the turn belong to it when chance would have brought as many no more often than this."""
 
@@ -46,7 +47,7 @@ def date_onset(start: np.ndarray, duration: np.ndarray, bad: np.ndarray, episode
         return None
     times, best = start[near], int(np.argmax(score))
     fits = _around(np.flatnonzero(score >= score[best] - NEAR), best)
-    first = _first_of_cluster(bad[near], int(fits[0]), usual)
+    first = _first_of_cluster(bad[near], int(fits[0]), usual, times)
     early = times[max(0, min(int(fits[0]), first) - 1)]
     late = times[min(len(times) - 1, int(fits[-1]))]
     middle = times[min(len(times) - 1, best)]
@@ -134,13 +135,18 @@ def _scores(
     return near, score, usual
 
 
-def _first_of_cluster(bad: np.ndarray, turn: int, usual: float) -> int:
-    """The first of the bad requests right before the turn that are too many, too close, for chance; else the turn."""
+def _first_of_cluster(bad: np.ndarray, turn: int, usual: float, times: np.ndarray) -> int:
+    """The first of the bad requests right before the turn that are too many, too close, for chance; else the turn.
+
+    Those that began within a second of each other are one mishap: a hiccup that hits five requests at once is one.
+    """
     from scipy.stats import binom
 
     earlier = np.flatnonzero(bad[:turn])[::-1][:20]
-    first = turn
-    for many, at in enumerate(earlier, start=1):
+    first, many, last = turn, 0, np.inf
+    for at in earlier:
+        many += last - times[at] > HICCUP_US
+        last = times[at]
         if binom.sf(many - 1, turn - at, usual) < EARLY:
             first = int(at)
     return first
