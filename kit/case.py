@@ -33,6 +33,7 @@ from kit.focus import Focus
 from kit.incident import open_look, read_incident
 from kit.pins import Pins
 from kit.sample_history import add_history
+from kit.slices import slice_signals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
 STEPS_S = (5, 10, 15, 30, 60, 300, 900, 3600)
 BINS_WANTED = 120
 HISTORY_DAYS = 14
+LOADED = (
+    "look", "every", "catalog", "requests", "metrics", "reported_changes", "derived_changes", "changes", "commits",
+    "request_rows", "alerts", "wide", "symptom",
+)  # fmt: skip
+"""What is the same whichever episode is investigated."""
 
 
 def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: bool = False) -> Case:
@@ -325,10 +331,26 @@ class Case:
         self._parts_read.add("00")
         return entry_symptom(self)
 
+    @cached_property
+    def episode_number(self) -> int:
+        """The position of the episode that is investigated: the one that lasted longest."""
+        lasted = [e.incident.seconds for e in self.symptom.episodes]
+        return lasted.index(max(lasted)) if lasted else 0
+
     @property
     def episode(self) -> Episode | None:
-        """The episode that most requests were hurt in; None when nobody was, or it cannot be told."""
-        return max(self.symptom.episodes, key=lambda e: e.incident.seconds, default=None)
+        """The episode that is investigated; None when nobody was hurt, or it cannot be told."""
+        return self.symptom.episodes[self.episode_number] if self.symptom.episodes else None
+
+    def focused(self, number: int) -> Case:
+        """The same case with another of its episodes investigated; what was loaded is shared, nothing is recorded."""
+        other = Case.__new__(Case)
+        own = Case(self.folder, offline=self.offline).__dict__
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in own or k in LOADED})
+        other.__dict__["episode_number"] = number
+        return other
+
+    slice_signals = cached_property(slice_signals)
 
     @property
     def onset(self) -> Moment | None:
@@ -342,8 +364,11 @@ class Case:
 
     @property
     def incident(self) -> Window:
-        """The window of harm; of a healthy case its last quarter, so that the same questions can be asked of it."""
-        return self.episode.incident if self.episode else _last_quarter(self.look)
+        """The window of harm, of two faults that overlap the part in which this one is alone.
+
+        Of a healthy case its last quarter, so that the same questions can be asked of it.
+        """
+        return (self.episode.alone or self.episode.incident) if self.episode else _last_quarter(self.look)
 
     @property
     def baseline(self) -> Window:
@@ -539,6 +564,7 @@ class Case:
     probes = cached_property(steps.probe)
     places = cached_property(steps.find_places)
     cut = cached_property(steps.cut_path)
+    episodes = cached_property(steps.tell_episodes)
     templates = cached_property(steps.compare_lines)
     spot = cached_property(steps.read_the_spot)
     facts = cached_property(steps.case_facts)
@@ -573,6 +599,8 @@ class Case:
         if result is None:
             return "There was nothing to record."
         step, values = contribution(result)
+        if "episodes" in values and type(result).__name__ not in ("Symptom", "Episodes"):
+            values = {**values, "episodes": [*([{}] * self.episode_number), *values["episodes"]]}
         grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
         for evidence in grounds:
             self.answers.entry(evidence)

@@ -37,10 +37,11 @@ def _symptom(symptom: Any) -> Values:
             "incident": _window(e.incident),
             "signals": list(e.signals),
             "scope": {
-                "where": ", ".join(e.routes) if e.routes else "all user requests",
+                "where": e.where,
                 "share_of_traffic": e.share_of_traffic,
                 "explains": e.explains,
             },
+            "residual": _number(e.residual),
         }
         for e in symptom.episodes
     ]
@@ -91,6 +92,11 @@ def _cut(cut: Any) -> Values:
         "first_bad": list(cut.first_bad), "unknown": list(cut.unknown), "next_probe": cut.next_probe,
     }  # fmt: skip
     return {"episodes": [{"cut": found}]}
+
+
+def _episodes(found: Any) -> Values:
+    """What the walks of the other episodes found; the main one's own results are recorded by its own notebooks."""
+    return {"episodes": [dict(t.values) for t in found.told]}
 
 
 def _spot(spot: Any) -> Values:
@@ -160,6 +166,7 @@ STEPS: Mapping[str, tuple[str, Callable[[Any], Values]]] = {
     "Suspects": ("02", _suspects),
     "Diagnosis": ("03", _diagnosis),
     "Cut": ("04", _cut),
+    "Episodes": ("04", _episodes),
     "Spot": ("05", _spot),
     "Board": ("06", _board),
     "Associations": ("06", _associations),

@@ -44,7 +44,8 @@ class Look(_Strict):
 
 
 class Objective(_Strict):
-    """A limit of the entry hop: `signal` is errors_ratio, latency_p99_s, …; `share` of the time it may be broken."""
+    """A limit: `signal` is errors_ratio or latency_p99_s at the entry hop, or the key of a metric (worker/lag.gauge)
+    that must not be over it; `share` of the time it may be broken."""
 
     signal: str
     limit: float

@@ -100,8 +100,11 @@ def spans(case: Case, window: Window) -> pd.DataFrame:
     )
 
 
-def derived_signals(case: Case) -> pd.DataFrame:
-    """The signals that are counted in logs: requests, errors, tails and log levels of every service, on the grid."""
+def derived_signals(case: Case, *, where: str | None = None) -> pd.DataFrame:
+    """The signals that are counted in logs: requests, errors, tails and log levels of every service, on the grid.
+
+    With `where`, a filter by route, only of the requests that it keeps, from the logs that name routes.
+    """
     from kit.align import signals_from_answers
 
     parts: dict[str, list[Answer | None]] = {
@@ -110,14 +113,17 @@ def derived_signals(case: Case) -> pd.DataFrame:
     window, every = case.grid, case.every
     for source in case.sources("logs"):
         names = field_names(case, source)
-        if "level" in names:
+        if where is not None and "route" not in names:
+            continue
+        if "level" in names and where is None:
             parts["levels"].append(
                 case.ask("logs", lambda s=source: s.count(window, every=every, by=("service", "level")))
             )
         if "duration_s" not in names:
             continue
         if "http.response.status_code" in names:
-            for user, failed in _requests_of(case, source, names):
+            for users, failed in _requests_of(case, source, names):
+                user = all_of(users, where)
                 parts["counts"].append(
                     case.ask("logs", lambda s=source, u=user: s.count(window, every=every, by=("service",), where=u))
                 )
@@ -128,7 +134,7 @@ def derived_signals(case: Case) -> pd.DataFrame:
                 parts["durations"].append(_durations(case, source, "duration_s", user))
                 if "upstream.duration_s" in names:
                     parts["upstream"].append(_durations(case, source, "upstream.duration_s", user))
-        if "db.query.summary" in names:
+        if "db.query.summary" in names and where is None:
             parts["statements"].append(_durations(case, source, "duration_s", "db.query.summary IS NOT NULL"))
     _remember(case, parts)
     wide = signals_from_answers(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kit.classify import Diagnosis
     from kit.clocks import Clocks
     from kit.coverage import Coverage
+    from kit.episodes.told import Episodes
     from kit.golden_signals import SignalBoard
     from kit.guardrails import Guardrails
     from kit.impact import Impact
@@ -167,7 +168,13 @@ def read_board(case: Case) -> SignalBoard:
     if case.episode is None:
         empty = read_signals(case.wide.iloc[:, :0], baseline=case.baseline, incident=case.incident)
         return replace(empty, because=("nobody was hurt, so there is no harm to compare with",))
-    return read_signals(case.wide, baseline=case.baseline, incident=case.incident, services=case.about.services)
+    return read_signals(
+        case.wide,
+        baseline=case.baseline,
+        incident=case.incident,
+        slice=case.slice_signals,
+        services=case.about.services,
+    )
 
 
 def who_is_hurt(case: Case) -> pd.DataFrame:
@@ -257,17 +264,52 @@ def diagnose(case: Case, *, without: Collection[str] = ()) -> Diagnosis:
 def probe(case: Case) -> Probes:
     """04: is a call healthy leaving each hop, and healthy arriving at the next?"""
     from kit.path import Probes, probe_path
+    from kit.slices import slice_path
 
-    spans = [s for s in case.spans if len(s)]
+    spans = [s for s in _spans_of_slice(case) if len(s)]
     if case.path is None or case.episode is None:
         return Probes((), (), ("there is no harm to follow" if case.episode is None else "the case has no path.toml",))
+    wide, path, signals = case.wide, case.path, case.slice_signals
+    if signals is not None:
+        path = slice_path(path, case.episode.routes, signals)
+        wide = wide.drop(columns=[c for c in signals.columns if c in wide.columns]).join(signals)
     return probe_path(
-        case.path,
-        metrics=case.wide,
+        path,
+        metrics=wide,
         spans=pd.concat(spans, ignore_index=True) if spans else None,
         baseline=case.baseline,
         incident=case.incident,
     )
+
+
+def _spans_of_slice(case: Case) -> tuple[pd.DataFrame, ...]:
+    """The spans of the traces that a slice's requests left; all of them where the whole is looked at."""
+    from kit.slices import spans_on_routes
+
+    if case.slice_signals is None or case.episode is None:
+        return case.spans
+    return tuple(spans_on_routes(part, case.episode.routes) for part in case.spans)
+
+
+def tell_episodes(case: Case) -> Episodes:
+    """04: does this break carry all of the harm, or is there another fault beside it? Each other episode is walked."""
+    from kit.contributions import contribution
+    from kit.episodes.told import Episodes, ToldEpisode
+
+    told = []
+    for number, episode in enumerate(case.symptom.episodes):
+        mine = case if number == case.episode_number else case.focused(number)
+        results = (mine.suspects, mine.diagnosis, mine.cut)
+        values: dict[str, Any] = {}
+        for result in results if mine is not case else ():
+            for found in contribution(result)[1].get("episodes", []):
+                values |= found
+        ranked = mine.suspects.ranked
+        first = (ranked[0].ref or ranked[0].id) if ranked else None
+        told.append(ToldEpisode(episode, mine.diagnosis.name, first, mine.cut.between, values))
+    said = ((t.episode.where, t.failure.replace("_", " "), t.between or "no break found") for t in told)
+    because = tuple(f"{where}: {failure} at {between}" for where, failure, between in said)
+    return Episodes(tuple(told), case.episode_number, because)
 
 
 def cut_path(case: Case) -> Cut:
@@ -514,12 +556,12 @@ def measure_harm(case: Case) -> Impact | None:
     """07: who was hurt, how much, for how long? None when nobody was, or no request log can be read."""
     from kit.impact import measure_impact
 
-    if case.onset is None or case.requests is None:
+    if case.episode is None or case.requests is None:
         return None
     return measure_impact(
         case.request_rows,
         baseline=case.baseline,
-        incident=case.incident,
+        incident=case.episode.incident,
         objective=[o.model_dump() for o in case.about.objective],
         onset=case.onset,
         recovered=case.recovered,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from connectors.window import Window, step_seconds
 from kit.episodes.dating import bad_requests, date_fall, date_onset, date_recovery, just_before
-from kit.episodes.episode import Episode, with_windows
+from kit.episodes.episode import Episode, alone_part, with_windows
 from kit.episodes.joining import JOIN_S, join_episodes
 from kit.episodes.judging import judge_tracks, request_limits
 from kit.episodes.lateness import beside_requests, late_episodes, metric_limits, told_gap, unread_objectives
@@ -237,7 +237,8 @@ def _refine(symptom: Symptom, marked: _Marked, scatter: float) -> Symptom:
             with_windows(episode, symptom.window, symptom.complete_until,
                          not_before=max(ended, default=None), healthy_until=first)
         )  # fmt: skip
-    return replace(symptom, episodes=tuple(refined))
+    parted = [replace(e, alone=alone_part(e, [o for o in refined if o is not e])) for e in refined]
+    return replace(symptom, episodes=tuple(parted))
 
 
 def _dated(episode: Episode, marked: _Marked, scatter: float) -> Episode:

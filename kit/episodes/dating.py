@@ -14,6 +14,8 @@ from kit.requests import RequestArrays
 NEAR = 1.92
 """Log-likelihoods so near to the best one are within the 95 % interval."""
 HICCUP_US = 1e6
+NEAR_TURN = 3.68
+"""The same for the turn of a rate, whose likelihood is a walk on both sides: (1 − exp(−3.68))² = 95 % (Siegmund)."""
 EARLY = 0.005
 """Bad requests before the turn belong to it when chance would have brought as many no more often than this."""
 
@@ -99,7 +101,7 @@ def _turn_of_rate(start: np.ndarray, edge: Moment, first: float, then: float, sc
     turn = np.concatenate([times, [high]])
     score = at * np.log(first) + (len(times) - at) * np.log(then) - (first * (turn - low) + then * (high - turn)) / 1e6
     best = int(np.argmax(score))
-    fits = np.flatnonzero(score >= score[best] - NEAR * scatter)
+    fits = np.flatnonzero(score >= score[best] - NEAR_TURN * scatter)
     earliest = np.floor(times[max(0, int(fits[0]) - 1)] / 1e6) * 1e6
     latest = np.ceil(turn[int(fits[-1])] / 1e6) * 1e6
     return Moment.of_us(earliest, min(max(float(turn[best]), earliest), latest), latest)

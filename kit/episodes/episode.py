@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from connectors.window import Window
 from kit.episodes.reading import Reading
@@ -12,6 +14,7 @@ from kit.numerics.moments import Moment, from_us
 
 GAP_S = 30.0
 """The baseline ends so long before the onset."""
+ALONE_S = 30.0
 SLOWNESS = ("slow_ratio", "latency_p99_s")
 
 
@@ -22,7 +25,8 @@ class Episode:
     `recovered` None: it still lasts where the data ends. `routes` empty: no route stands out from the rest.
     `share_of_traffic`: of the requests of the stretch, those on the ill routes (0: no request is hurt, the harm lies
     behind them); `explains`: the share of the excess that they carry. `residual`: the share of the excess of the whole
-    stretch that neither this episode nor one that overlaps it carries (NaN: there is no excess of requests).
+    stretch that neither this episode nor one that overlaps it carries (NaN: there is no excess of requests). `alone`:
+    of an episode that another overlaps, the longest part in which no other was ill; None: none of 30 s, or no overlap.
     """
 
     onset: Moment
@@ -34,6 +38,7 @@ class Episode:
     share_of_traffic: float
     explains: float
     residual: float = 0.0
+    alone: Window | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -56,6 +61,26 @@ class Episode:
         if self.hurts == "late":
             return f"no request; {', '.join(self.signals)}"
         return ", ".join(self.routes) if self.routes else "all user requests"
+
+
+def alone_part(episode: Episode, others: Sequence[Episode]) -> Window | None:
+    """The longest part of its incident in which none of the others lasts; None below 30 s, or when none overlaps it.
+
+    What is ill then is ill by this fault: the whole's signals can be read without the other's.
+    """
+    beside = [e.incident for e in others if e.incident.intersect(episode.incident) is not None]
+    if not beside:
+        return None
+    edges = sorted({episode.incident.start, episode.incident.end, *(t for w in beside for t in (w.start, w.end))})
+    parts = [Window(a, b) for a, b in pairwise(edges)]
+    clear = [
+        p
+        for p in parts
+        if episode.incident.start <= p.start < p.end <= episode.incident.end
+        and not any(w.start < p.end and p.start < w.end for w in beside)
+    ]
+    longest = max(clear, key=lambda p: p.seconds, default=None)
+    return longest if longest is not None and longest.seconds >= ALONE_S else None
 
 
 def with_windows(
