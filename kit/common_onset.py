@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from connectors.window import Window
@@ -14,8 +15,8 @@ from kit.onset import Onset, find_onset
 
 RISES = ("latency", "errors", "saturation")
 """Kinds of signal that harm upwards; the others count in both directions."""
-FULL_VOTE = 0.05
-"""A signal with at most this p has its full say; surer ones have no more: one clear signal may turn for itself."""
+CLEAR_P = 0.05
+"""A signal with at most this p has a say; surer ones have no more: one very clear signal may turn for itself."""
 
 
 def find_common_onset(wide: pd.DataFrame, *, baseline: Window) -> Onset | None:
@@ -27,8 +28,8 @@ def find_common_onset(wide: pd.DataFrame, *, baseline: Window) -> Onset | None:
     signal left its baseline beyond chance. Signals that are too short are left out; raises `TooShort` when all are.
 
     Method: each signal is dated by itself (`find_onset`), in the direction that harms: latency, errors and saturation
-    upwards. The date is the one that lies within most of their intervals; each has one vote, less where its p is above
-    .05 or withheld. One signal alone follows whatever it does besides; the date that several share is the symptom's.
+    upwards. The date is the one that lies within most of their intervals; each signal with p ≤ .05 has one vote, and
+    of equals the earliest is taken. One signal alone follows whatever it does besides; what several share is the date.
 
     On 52 real faults, in half hours that mostly hold an earlier one, `localize` named the service in 77 % with this
     date and in 81 % with the true one. False alarms: at p ≤ .05 as often as the surest of so many signals; ask first
@@ -46,14 +47,12 @@ def find_common_onset(wide: pd.DataFrame, *, baseline: Window) -> Onset | None:
     found, short = _dated(wide, baseline)
     if short is not None and not found:
         raise short
-    voices = {name: onset for name, onset in found.items() if onset is not None and not onset.censored}
-    if not voices:
+    clear = {name: o for name, o in found.items() if o is not None and not o.censored and o.p <= CLEAR_P}
+    if not clear:
         return None
-    time = max(sorted({o.time for o in voices.values()}), key=lambda t: sum(_vote(o, t) for o in voices.values()))
-    agreeing = [name for name, onset in voices.items() if _vote(onset, time) > 0]
-    surest = min((voices[n] for n in agreeing if voices[n].time == time), key=lambda o: (np.isnan(o.p), o.p))
-    if np.isnan(surest.p) or surest.p > FULL_VOTE:
-        return None
+    time = max(sorted({o.time for o in clear.values()}), key=lambda t: len(_agreeing(clear, t)))
+    agreeing = _agreeing(clear, time)
+    surest = min((clear[n] for n in agreeing if clear[n].time == time), key=lambda o: o.p)
     others = f"{len(agreeing)} of {len(found)} signals turned then: {', '.join(agreeing[:5])}"
     return replace(surest, because=(*surest.because, others))
 
@@ -70,8 +69,6 @@ def _dated(wide: pd.DataFrame, baseline: Window) -> tuple[dict[str, Onset | None
     return found, short
 
 
-def _vote(onset: Onset, time: object) -> float:
-    """How much does this onset speak for that time? 0 outside its interval and without a p at all."""
-    if not onset.earliest <= time < onset.latest or np.isnan(onset.p):
-        return 0.0
-    return float(min(np.log(max(onset.p, 1e-300)) / np.log(FULL_VOTE), 1.0))
+def _agreeing(onsets: Mapping[str, Onset], time: datetime) -> list[str]:
+    """Whose interval holds this time?"""
+    return [name for name, onset in onsets.items() if onset.earliest <= time < onset.latest]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -78,6 +79,24 @@ def localize(
     >>> ranked["service"].tolist()
     ['db', 'web']
     """
+    found = gather(metrics=metrics, spans=spans, logs=logs, path=path, baseline=baseline, incident=incident)
+    return rank(found.clues, found.edges, symptom=symptom, kinds=found.kinds, traced=found.traced)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the pillars say: clues, who calls whom, what each node is (PATH's kind), and whether spans were given."""
+
+    clues: tuple[Clue, ...]
+    edges: frozenset[tuple[str, str]]
+    kinds: Mapping[str, str]
+    traced: bool
+
+
+def gather(
+    *, metrics: Any = None, spans: Any = None, logs: Any = None, path: Any = None, baseline: Window, incident: Window
+) -> Gathered:
+    """Which clues and calls do these pillars show? What `localize` ranks by; same arguments."""
     if metrics is None and spans is None and logs is None:
         raise BadInput("There is nothing to localize from: give metrics, spans or logs.")
     rows = path_edges(path) if path is not None else []
@@ -92,12 +111,12 @@ def localize(
         edges |= set(called)
     if logs is not None:
         clues += log_clues(logs, baseline=baseline, incident=incident)
-    return rank(clues, edges, symptom=symptom, kinds=kinds, traced=spans is not None)
+    return Gathered(tuple(clues), frozenset(edges), kinds, spans is not None)
 
 
 def rank(
-    clues: list[Clue],
-    edges: set[tuple[str, str]],
+    clues: Sequence[Clue],
+    edges: Set[tuple[str, str]],
     *,
     symptom: str | None = None,
     kinds: Mapping[str, str] | None = None,
@@ -148,7 +167,7 @@ def _fronted(callees: dict[str, list[str]]) -> dict[str, list[str]]:
     return out
 
 
-def _explained(clue: Clue, callees: list[str], clues: list[Clue]) -> float:
+def _explained(clue: Clue, callees: list[str], clues: Sequence[Clue]) -> float:
     """Which share of this rise do the callees show as well, in the same signal where they have it?"""
     if clue.rise <= 0:
         return 0.0
@@ -157,7 +176,7 @@ def _explained(clue: Clue, callees: list[str], clues: list[Clue]) -> float:
     return min(1.0, max((c.rise / clue.rise for c in alike or below), default=0.0))
 
 
-def _start(edges: set[tuple[str, str]], symptom: str | None) -> list[str]:
+def _start(edges: Set[tuple[str, str]], symptom: str | None) -> list[str]:
     if symptom is not None:
         return [workload(symptom.partition("/")[0].partition("@")[0])]
     called = {b for a, b in edges if a != b}

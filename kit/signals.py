@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,8 @@ def _row(signal: _Signal, baseline: Window, incident: Window) -> dict[str, objec
         row["direction"] = "up" if away > 0 else "down"
     row["change"] = ("moved" if row["direction"] != "flat" else "none") if moved or wider < SHOWN_ONSET else "spread"
     if row["change"] != "none":
-        row |= _onset(signal, baseline, incident)
+        way: Literal["up", "down", "either"] = "up" if away > 0 else "down"
+        row |= _onset(signal, baseline, incident, way if row["change"] == "moved" else "either")
     return row
 
 
@@ -194,11 +196,13 @@ def _chance(
     return float(2 * stats.t.sf(abs(away) / error, max(worth - 2, 1.0))), count
 
 
-def _onset(signal: _Signal, baseline: Window, incident: Window) -> dict[str, object]:
+def _onset(
+    signal: _Signal, baseline: Window, incident: Window, direction: Literal["up", "down", "either"]
+) -> dict[str, object]:
     until = signal.times < _us(max(incident.end, baseline.end))
     index = pd.DatetimeIndex(signal.times[until].astype("datetime64[us]")).tz_localize("UTC")
     try:
-        onset = find_onset(pd.Series(signal.values[until], index=index), baseline=baseline)
+        onset = find_onset(pd.Series(signal.values[until], index=index), baseline=baseline, direction=direction)
     except TooShort:
         onset = None
     if onset is None:

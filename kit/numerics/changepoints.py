@@ -9,7 +9,7 @@ import pandas as pd
 
 from connectors.errors import BadInput
 from kit.numerics import segments
-from kit.numerics.season import calendar_periods, own_cycles, without_cycle, without_season
+from kit.numerics.season import calendar_periods, own_cycles, without_cycle, without_season, without_season_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,10 +65,15 @@ def find_changepoints_each(wide: pd.DataFrame) -> pd.DataFrame:
     tables = []
     index = wide.index
     values = np.ascontiguousarray(wide[complete].to_numpy(dtype=float).T)
-    if len(index) >= LEAST_POINTS and not _periods(index):
+    if not index.is_monotonic_increasing:
+        raise BadInput("The frame's index must increase: sort it first (wide.sort_index()).")
+    periods = _periods(index)
+    if len(index) >= LEAST_POINTS:
         for from_ in range(0, len(complete), _CHUNK):
             rows = values[from_ : from_ + _CHUNK]
-            if not isinstance(index, pd.DatetimeIndex):
+            if periods:
+                rows = without_season_each(rows, periods)
+            elif not isinstance(index, pd.DatetimeIndex):
                 rows = _without_cycles(rows)
             looks = segments.look(rows)
             worth = _worth_a_closer_look(looks)

@@ -7,7 +7,7 @@ The table beside this module was simulated once with the scans of `kit.numerics.
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -68,12 +68,18 @@ def critical(name: str, p: float, *, n: int, rho: float) -> float:
 
 
 def _lines(name: str, n: int, rho: np.ndarray) -> np.ndarray:
-    table = _table()
-    lengths, grid, lines = table["lengths"], table["rho"], table[name]
-    x = np.interp(np.log(n), np.log(lengths), np.arange(len(lengths)))
-    i = min(int(x), len(lengths) - 2)
-    by_length = lines[i] * (1 - (x - i)) + lines[i + 1] * (x - i)
+    by_length = _for_length(name, n)
+    grid = _table()["rho"]
     y = np.interp(rho, grid, np.arange(len(grid)))
     k = np.minimum(y.astype(int), len(grid) - 2)
     w = (y - k)[:, None]
     return by_length[k] * (1 - w) + by_length[k + 1] * w
+
+
+@lru_cache(maxsize=256)
+def _for_length(name: str, n: int) -> np.ndarray:
+    table = _table()
+    lengths, lines = table["lengths"], table[name]
+    x = np.interp(np.log(n), np.log(lengths), np.arange(len(lengths)))
+    i = min(int(x), len(lengths) - 2)
+    return lines[i] * (1 - (x - i)) + lines[i + 1] * (x - i)

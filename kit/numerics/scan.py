@@ -198,7 +198,7 @@ def _contrasts(rows: np.ndarray, shortest: int) -> Iterator[tuple[int, np.ndarra
     autocorrelation of any form at that length is in it. Column j belongs to k = L + j.
     """
     n = rows.shape[1]
-    sums = np.zeros((len(rows), n + 1))
+    sums = np.zeros((len(rows), n + 1), dtype=rows.dtype)
     np.cumsum(rows, axis=1, out=sums[:, 1:])
     length = shortest
     while length <= n // LOCAL_SHARE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 CALENDAR_S = (3600.0, 86_400.0, 604_800.0)
@@ -54,17 +56,35 @@ def without_season(x: np.ndarray, periods: list[int]) -> tuple[np.ndarray, list[
     return x, taken
 
 
+def without_season_each(rows: np.ndarray, periods: list[int]) -> np.ndarray:
+    """The same for many rows without gaps at once."""
+    for period in sorted(periods):
+        if rows.shape[1] < LEAST_PERIODS * period:
+            continue
+        whole, half = (_correlations(rows[:, lag:], rows[:, :-lag]) for lag in (period, period // 2))
+        again = np.flatnonzero(whole >= np.maximum(LEAST_AGREEMENT, half + 0.2))
+        if len(again):
+            rows = rows.copy()
+            rows[again] = [row - profile(row, period) for row in rows[again]]
+    return rows
+
+
 def _agreement(x: np.ndarray, lag: int) -> float:
     a, b = x[lag:], x[:-lag]
     known = ~(np.isnan(a) | np.isnan(b))
-    if known.sum() < 12:
-        return 0.0
-    a, b = a[known], b[known]
-    low, high = np.quantile(np.concatenate([a, b]), [0.01, 0.99])
-    a, b = np.clip(a, low, high), np.clip(b, low, high)
-    a, b = a - a.mean(), b - b.mean()
-    norm = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / norm if norm > 0 else 0.0
+    return float(_correlations(a[known][None, :], b[known][None, :])[0]) if known.sum() >= 12 else 0.0
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """How do the rows of a and b correlate, without the outermost percent of their values on either side?"""
+    both = np.concatenate([a, b], axis=1)
+    low, high = int(0.01 * (both.shape[1] - 1)), int(0.99 * (both.shape[1] - 1))
+    ordered = np.partition(both, (low, high), axis=1)
+    both = np.clip(both, ordered[:, low : low + 1], ordered[:, high : high + 1])
+    a, b = both[:, : a.shape[1]], both[:, a.shape[1] :]
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    norm = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
+    return np.einsum("ij,ij->i", a, b) / np.where(norm > 0, norm, np.inf)
 
 
 def own_cycles(rows: np.ndarray) -> list[int | None]:
@@ -76,16 +96,24 @@ def own_cycles(rows: np.ndarray) -> list[int | None]:
     n = rows.shape[1]
     if n < LEAST_FOR_CYCLE:
         return [None] * len(rows)
-    moves = np.diff(rows, axis=1)
+    moves = np.diff(rows, axis=1).astype(np.float32)
     low, high = int(0.02 * (n - 2)), int(0.98 * (n - 2))
     ordered = np.partition(moves, (low, high), axis=1)
     moves = np.clip(moves, ordered[:, low : low + 1], ordered[:, high : high + 1])
     moves -= moves.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(moves, 1 << (2 * n - 3).bit_length(), axis=1)
-    agreement = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, : n // 3]
+    length = _fast_length(n + n // 3)  # zeros enough that no lag asked for wraps around
+    spectrum = np.fft.rfft(moves, length, axis=1)
+    agreement = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, length, axis=1)[:, : n // 3]
     lags = 4 + agreement[:, 4:].argmax(axis=1)
     clear = agreement[np.arange(len(rows)), lags] >= LEAST_AGREEMENT * np.maximum(agreement[:, 0], 1e-12)
     return [int(lag) if yes else None for lag, yes in zip(lags, clear, strict=True)]
+
+
+@cache
+def _fast_length(least: int) -> int:
+    """The smallest even product of 2, 3 and 5 that is not below `least`: transforms of such lengths are quick."""
+    lengths = (2**a * 3**b * 5**c for a in range(1, 25) for b in range(4) for c in range(4))
+    return min(m for m in lengths if m >= least)
 
 
 def without_cycle(x: np.ndarray, period: int) -> np.ndarray:

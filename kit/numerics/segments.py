@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Looks:
 def look(x: np.ndarray) -> Looks:
     """Has anything changed in these rows? Six looks share the risk; see `WEIGHTS`."""
     n = x.shape[1]
-    z, _, _ = scan.standardize(x)
+    z = scan.standardize(x)[0].astype(np.float32)  # four digits of a z are plenty, and half the memory to go through
     step = scan.scan_step(z)
     clean, lone, usual = scan.despike(z)
     run = scan.scan_run(clean)
@@ -181,7 +181,10 @@ def _settle(y: np.ndarray, found: dict[int, float]) -> dict[int, float]:
         for k, lo, hi in _neighbours(sorted(found), n):
             at = lo + best_split(y[lo:hi]) if hi - lo >= 4 else k
             moved[at] = min(found[k], moved.get(at, 1.0)) if not np.isnan(found[k]) else found[k]
+        settled = len(found) == 1 or moved.keys() == found.keys()
         found = moved
+        if settled:
+            break
     return _prune(y, found)
 
 
@@ -198,12 +201,13 @@ def _prune(y: np.ndarray, found: dict[int, float]) -> dict[int, float]:
 
 def _gain(y: np.ndarray, lo: int, k: int, hi: int) -> float:
     """How many noise variances does the step at k spare between its neighbours, autocorrelation discounted?"""
-    before, after = y[lo:k], y[k:hi]
-    b, a = len(before), len(after)
-    residual = np.concatenate([before - before.mean(), after - after.mean()])
+    b, a = k - lo, hi - k
+    difference = float(y[lo:k].sum()) / b - float(y[k:hi].sum()) / a
+    middle = float(y[lo:hi].sum()) / (a + b)
+    residual = y[lo:hi] - (middle + difference * a / (a + b))
+    residual[b:] += difference
     variance = float(residual @ residual) / max(a + b - 2, 1)
     rho = autocorrelation(residual)
-    difference = before.mean() - after.mean()
     return float(difference**2 * a * b / (a + b) / max(variance, 1e-12) * (1 - rho) / (1 + rho))
 
 
@@ -213,15 +217,34 @@ def autocorrelation(residual: np.ndarray) -> float:
     if total <= 0 or len(residual) < 4:
         return 0.0
     rho = float(residual[1:] @ residual[:-1]) / total
-    return float(np.clip(rho + (1 + 4 * max(rho, 0.0)) / len(residual), 0.0, scan.RHO_MAX))
+    return min(max(rho + (1 + 4 * max(rho, 0.0)) / len(residual), 0.0), scan.RHO_MAX)
 
 
 def best_split(y: np.ndarray) -> int:
     """Index of the first point after the best two-level fit."""
-    m = len(y)
+    sums = np.cumsum(y)
+    sums -= _shares(len(y)) * sums[-1]
+    sums = sums[:-1]
+    return 1 + int(np.argmax(sums * sums * _split_weights(len(y))))
+
+
+@lru_cache(maxsize=32)
+def _shares(m: int) -> np.ndarray:
+    """Which share of m points lies up to each one?"""
+    return np.arange(1, m + 1) / m
+
+
+@lru_cache(maxsize=32)
+def _split_weights(m: int) -> np.ndarray:
     k = np.arange(1, m)
-    sums = np.cumsum(y - y.mean())[:-1]
-    return 1 + int(np.argmax(sums * sums / (k * (m - k))))
+    return 1.0 / (k * (m - k))
+
+
+def median(x: np.ndarray) -> float:
+    """The median of a row without NaN; several times as fast as numpy's, which asks more questions first."""
+    n = len(x)
+    part = np.partition(x, (n // 2,) if n % 2 else (n // 2 - 1, n // 2))
+    return float(part[n // 2]) if n % 2 else float(part[n // 2 - 1] + part[n // 2]) / 2
 
 
 def _neighbours(positions: list[int], n: int) -> list[tuple[int, int, int]]:
@@ -235,20 +258,18 @@ def locate(x: np.ndarray, at: int) -> tuple[int, int, int]:
     Levels and noise are read off both sides robustly; every position's AR(1) likelihood is compared with the best
     one's, and those within `CONFIDENCE_DROP` noise variances stay.
     """
-    before, after = float(np.median(x[:at])), float(np.median(x[at:]))
-    residual = np.where(np.arange(len(x)) < at, x - before, x - after)
-    spread = robust_spread(residual)
+    before, after = median(x[:at]), median(x[at:])
+    spread = robust_spread(np.concatenate([x[:at] - before, x[at:] - after]))
     if spread <= 0 or before == after:
         return at, at, at
-    low, high = min(before, after) - 3 * spread, max(before, after) + 3 * spread
-    y = np.clip(x, low, high)
-    residual = np.where(np.arange(len(x)) < at, y - before, y - after)
+    y = np.clip(x, min(before, after) - 3 * spread, max(before, after) + 3 * spread)
+    residual = np.concatenate([y[:at] - before, y[at:] - after])
     rho = min(autocorrelation(residual), 0.95)
     u = y[1:] - rho * y[:-1]
-    stay = (u - before * (1 - rho)) ** 2
-    turn = (u - after + rho * before) ** 2
-    gone = (u - after * (1 - rho)) ** 2
-    misfit = np.concatenate([[0.0], np.cumsum(stay)[:-1]]) + turn + (gone.sum() - np.cumsum(gone))
+    stays, turns, gone = before * (1 - rho), after - rho * before, after * (1 - rho)
+    # squares of the three ways to go on, less those of having gone: linear in u
+    misfit = (gone - turns) * (2 * u - gone - turns)
+    misfit[1:] += np.cumsum((gone - stays) * (2 * u - gone - stays))[:-1]
     variance = max(float(residual[1:] @ residual[1:]) / len(residual) * (1 - rho * rho), 1e-24)
     best = int(np.argmin(misfit))
     kept = np.flatnonzero(misfit <= misfit[best] + CONFIDENCE_DROP * variance)
@@ -257,10 +278,11 @@ def locate(x: np.ndarray, at: int) -> tuple[int, int, int]:
 
 def robust_spread(residual: np.ndarray) -> float:
     """Standard deviation by the 68 % quantile of the absolute residuals; by 90 % or all of them when that is 0."""
-    size = np.sort(np.abs(residual))
-    for share, width in ((0.6827, 1.0), (0.9, 1.645)):
-        value = float(size[min(len(size) - 1, int(share * len(size)))]) / width
-        if value > 0:
+    n = len(residual)
+    places = [min(n - 1, int(share * n)) for share in (0.6827, 0.9)]
+    size = np.partition(np.abs(residual), places)
+    for place, width in zip(places, (1.0, 1.645), strict=True):
+        if (value := float(size[place]) / width) > 0:
             return value
     return float(np.sqrt(np.mean(size**2)))
 
@@ -268,7 +290,7 @@ def robust_spread(residual: np.ndarray) -> float:
 def _describe(x: np.ndarray, clean: np.ndarray, at: int, p: float, lo: int, hi: int) -> Change:
     best, earliest, latest = locate(x[lo:hi], at - lo)
     k = lo + best
-    size = float(np.median(x[k:hi]) - np.median(x[lo:k]))
+    size = median(x[k:hi]) - median(x[lo:k])
     kind = "step"
     ramp = find_ramp(clean[lo:hi], k - lo)
     if ramp is not None:
@@ -285,17 +307,21 @@ def find_ramp(y: np.ndarray, at: int) -> tuple[int, int, int] | None:
     bin_ = -(-n // RAMP_POINTS)
     m = n // bin_
     coarse = y[: m * bin_].reshape(m, bin_).mean(axis=1)
-    centred = coarse - coarse.mean()
+    centred = coarse - coarse.sum() / m
     begin, shapes, norms = _ramps(m)
     left = float(centred @ centred) - (shapes @ centred) ** 2 / norms
     best = int(np.argmin(left))
+    step = np.arange(m) + (1 - at / bin_)
+    step = np.minimum(np.maximum(step, 0.0), 1.0)
+    step -= step.sum() / m
+    gained = float(centred @ centred) - float(step @ centred) ** 2 / max(float(step @ step), 1e-12) - left[best]
+    variance = max(left[best], 1e-12) / max(m - 4, 1)
+    if gained <= 10.0 * variance:
+        return None
     fitted = shapes[best] * ((shapes[best] @ centred) / norms[best])
-    residual = centred - fitted
-    rho = autocorrelation(residual)
-    variance = max(left[best], 1e-12) / max(m - 4, 1) * (1 + rho) / (1 - rho)
-    edge = at / bin_
-    step = np.clip(np.arange(m) + 1 - edge, 0, 1)
-    if _left_over(centred, step[None, :])[0] - left[best] <= 10.0 * variance:
+    rho = autocorrelation(centred - fitted)
+    variance *= (1 + rho) / (1 - rho)
+    if gained <= 10.0 * variance:
         return None
     near = begin[left <= left[best] + CONFIDENCE_DROP * variance] * bin_
     return int(begin[best]) * bin_, int(near.min()), int(near.max())
