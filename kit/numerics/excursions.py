@@ -15,6 +15,10 @@ STRICT = 1e-4
 """A stretch ends where the evidence for recovery would come up by chance no more often than this."""
 
 
+ONE_BIN = 4.0
+"""The most that one bin of a level may say: it takes two or three to be ill."""
+
+
 @dataclass(frozen=True, slots=True)
 class Excursion:
     """Bins first … last (both included) that are ill, the evidence for it and a bound on its p."""
@@ -155,16 +159,32 @@ def drop_evidence(count: np.ndarray, *, remains: float) -> Evidence:
 def level_evidence(values: np.ndarray, *, factor: float) -> Evidence:
     """How much does each bin speak for a level (a p99, say) having risen `factor`-fold? For bins without their rows.
 
-    The logarithm is compared; its scatter is the robust one of all bins, at least 5 %.
+    The logarithm is compared; its scatter is the robust one of the bins' lower half, at least 5 %, and more where the
+    healthy bins scatter more upwards or in blocks: the p99 of an hour with few requests wanders by itself. A p99 rests
+    on a handful of requests, so no bin alone says more than `ONE_BIN`.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(np.where(values > 0, values, np.nan))
     if not np.isfinite(logs).any():
         return Evidence("level", np.full(len(values), np.nan), values, values, float("nan"), 1.0)
-    usual = float(np.exp(np.nanmedian(logs)))
+    usual = float(np.nanmedian(logs))
     low, high = np.nanpercentile(logs, [25, 50])
     sigma = max(0.05, 2 * (high - low) / 1.349)
-    return Evidence("level", _level_llr(values, usual, sigma, np.log(factor)), values, values, usual, sigma)
+    away = np.nan_to_num(logs - usual)
+    healthy = np.isfinite(logs) & (away <= np.log(factor))
+    spread, llr = sigma, np.zeros(len(values))
+    for _ in range(5):
+        of_blocks = dispersion(away, np.zeros(len(away)), np.full(len(away), sigma**2), healthy)
+        spread = sigma * float(np.sqrt(of_blocks))
+        llr = np.minimum(_level_llr(values, float(np.exp(usual)), spread, np.log(factor)), ONE_BIN)
+        again = np.isfinite(logs)
+        for stretch in excursions(llr):
+            if stretch.p <= 0.05:
+                again[stretch.first : stretch.last + 1] = False
+        if not again.any() or (again == healthy).all():
+            break
+        healthy = again
+    return Evidence("level", llr, values, values, float(np.exp(usual)), spread)
 
 
 def _ratio_llr(bad: np.ndarray, total: np.ndarray, healthy: float, ill: float) -> np.ndarray:
