@@ -31,6 +31,7 @@ from connectors.questions import (
     type_name,
 )  # fmt: skip
 from connectors.schema import LOGS, REST, check, conform
+from connectors.tables_few import FEW_ROWS, values_of
 from connectors.tables_sql import (
     ALL_WEIGHTS_ONE,
     HASH_SHARE,
@@ -93,10 +94,20 @@ class Tables:
         names = [name for name in self._known if name not in UNLISTED]
         asking = self._asking("fields", window, {"window": window, "where": where})
         kept = self._kept(window, where)
-        plain = [name for name in names if not pa.types.is_dictionary(self._known[name])]
+        few = self._few(asking, kept)
+        counted_here = {name: values_of(few.column(name), TOP_VALUES) for name in names} if few is not None else {}
+        plain = [
+            name for name in names if counted_here.get(name) is None and not pa.types.is_dictionary(self._known[name])
+        ]
         seen = self._run(asking, present_sql(plain, self._known, self._n, kept)).to_pylist()[0]
         rows = []
         for name in names:
+            if (here := counted_here.get(name)) is not None:
+                if here[0]:
+                    kind = type_name(kind_of(self._known[name]))
+                    values = orjson.dumps(here[2]).decode()
+                    rows.append((name, kind, here[0] / seen["total"], here[1], 0.0, values))
+                continue
             present, hashed = (
                 (seen[f"p{plain.index(name)}"], seen[f"d{plain.index(name)}"]) if name in plain else (1, 0)
             )
@@ -288,7 +299,10 @@ class Tables:
 
     @cached_property
     def _extremes(self) -> dict[str, Any]:
-        sql = "SELECT min(time) AS first, max(time) AS last, min(weight) AS low, max(weight) AS high FROM logs"
+        sql = (
+            "SELECT min(time) AS first, max(time) AS last, min(weight) AS low, max(weight) AS high, count(*) AS n "
+            "FROM logs"
+        )
         with self._lock:
             return self._engine.sql(sql).to_arrow_table().to_pylist()[0]
 
@@ -299,10 +313,20 @@ class Tables:
         return Window(first, last).widen(after_s=1e-6) if first is not None else None
 
     @property
+    def _rows(self) -> int:
+        return self._extremes["n"]
+
+    @property
     def _n(self) -> str:
         """The SQL of how many rows a group stands for."""
         low, high = self._extremes["low"], self._extremes["high"]
         return ALL_WEIGHTS_ONE if low is None or (low, high) == (1.0, 1.0) else WEIGHED
+
+    def _few(self, asking: Asking, kept: str) -> pa.Table | None:
+        """The rows themselves where they are few, in memory and worth one each."""
+        if self._n != ALL_WEIGHTS_ONE or self._rows > FEW_ROWS:
+            return None
+        return self._run(asking, f"SELECT * FROM logs WHERE {kept}")
 
     def _kept(self, window: Window, where: str | None) -> str:
         return _within(window) + (f" AND ({to_sql(where, self._known, source=self.name)})" if where is not None else "")

@@ -342,7 +342,8 @@ class FolderLogs(Forwarded):
         """The columns that rows have: those of every text's head."""
         heads = [Range(text, 0, min(text.end, 16 << 10)) for text in self.texts]
         table, _ = read_ranges([replace(h, end=h.text.end) if h.text.stamp is None else h for h in heads])
-        return table.drop_columns([PART]).schema if PART in table.column_names else table.schema
+        left_out = [name for name in (PART, schema.REST) if name in table.column_names]
+        return table.drop_columns(left_out).schema
 
     def _asking(self, question: str, window: Window | None, arguments: dict[str, Any]) -> Asking:
         return Asking(self.name, question, asked(arguments), "files", window, started=time.monotonic())

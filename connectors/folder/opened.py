@@ -28,6 +28,7 @@ from connectors.folder.texts import Part, Text
 
 HEAD_BYTES = 32 << 10
 PROBE_BYTES = 8 << 10
+LONGEST_LINE = 32 << 20
 PIECE_BYTES = 1 << 20
 """The time index has an entry for every so many bytes."""
 PROBES = 24
@@ -230,7 +231,11 @@ def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def opened(text: Text, *, tz: str | None) -> Opened:
     """What is this text? Raises `BadInput` or `NaiveTime` where it is no log or has no usable time."""
-    head = text.read(0, HEAD_BYTES)
+    size = HEAD_BYTES
+    head = text.read(0, size)
+    while b"\n" not in head and len(head) == size < LONGEST_LINE:  # one line that is longer
+        size *= 8
+        head = text.read(0, size)
     if not head.strip():
         raise BadInput(f"{text.label} holds nothing.")
     format_ = _format_of(text, head)

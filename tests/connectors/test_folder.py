@@ -312,6 +312,8 @@ def test_a_line_of_a_megabyte_and_one_of_many_fields_are_lines(tmp_path):
     fields = ",".join(f'"f{i}":{i}' for i in range(10_000))
     wide = f'{{"time":"2026-03-01T02:00:03Z",{fields}}}\n'
     (tmp_path / "a.log").write_text(line(1) + line(2, "y" * 1_000_000) + wide)
-    logs, _ = open_folder(tmp_path)
-    assert total(logs) == 3
-    assert logs.rows(EVER, limit=9).answer().table.num_rows == 3
+    (tmp_path / "b.log").write_text(wide + line(4))
+    logs, left_out = open_folder(tmp_path)
+    assert left_out == ()
+    assert total(logs) == 5
+    assert logs.rows(EVER, limit=9).answer().table.num_rows == 5
