@@ -45,11 +45,12 @@ class TraceDifference(Result):
 def compare_traces(bad: Any, good: Any) -> TraceDifference:
     """Along which paths do the bad traces differ from the good ones?
 
-    Spans with the same chain of (service, operation) from the root are one path; calls of it inside one trace are
-    counted, so retries and N+1 show as calls per trace. Presence and errors by G-test, calls and self time by
+    Method: spans with the same chain of (service, operation) from the root are one path; calls of it inside one trace
+    are counted, so retries and N+1 show as calls per trace. Presence and errors by G-test, calls and self time by
     Mann–Whitney, one family of tests under Benjamini–Hochberg at q ≤ .01; a claim also needs an effect of 5 points
     (presence, errors) or 20 % (calls, self time) and 10 traces on each side. Errors are tested per trace (any erring
-    span on the path), since spans of one trace are not independent. Traces, not spans, are the unit throughout.
+    span on the path), since spans of one trace are not independent. Traces, not spans, are the unit throughout. Assumes
+    that traces are independent of each other. False alarms: of the paths told, at most 1 in 100 by design.
 
     It misleads when sampling kept bad traces by another rule than good ones (presence then tells the sampler), and
     under a partial trace whose root is missing: its paths begin where the part begins, and are marked `…`.

@@ -215,8 +215,10 @@ def lead_lag(one: pd.Series, other: pd.Series, *, most_s: float = 120.0) -> Lead
 def third_factor(one: pd.Series, other: pd.Series, *, given: pd.Series) -> ThirdFactor | None:
     """Do two signals go together only because both follow a third?
 
-    Rank correlation, and the partial rank correlation given the third: of what is left of both ranks after a
-    straight-line fit on the third's ranks. Intervals by block bootstrap. Misleads when the third is measured badly
+    Method: rank correlation, and the partial rank correlation given the third: of what is left of both ranks after a
+    straight-line fit on the third's ranks; intervals by block bootstrap. Assumes that what depends on the third does so
+    steadily, up or down. False alarms: of unrelated AR(1) signals (ρ up to .5, 60 to 240 bins, 150 runs) the 95 %
+    interval leaves out zero in 6–9 %, given the third as well as without it. Misleads when the third is measured badly
     (then something is always left) or is itself a consequence of one of both. None: fewer than 12 bins in common, or a
     signal that does not vary.
 

@@ -61,12 +61,15 @@ def localize(
     anything, and it is no probability) and `because`, the clues behind it. Equal scores are equal suspicion.
 
     Method: each pillar gives clues (`kit.clues.metrics`, `kit.clues.traces`, `kit.clues.logs`); of each kind a
-    service's strongest counts. Latency and errors count only as far as no callee has as much of them: *elevated with no
-    elevated dependency* is what points. A service that the symptom does not depend on counts half.
+    service's strongest counts. Assumes that the windows are right within a few bins and that a fault shows more at its
+    origin than it does further on. Latency and errors count only as far as no callee has as much of them: *elevated
+    with no elevated dependency* is what points. A service that the symptom does not depend on counts half.
 
     It misleads when the faulty service is not measured at all (its callers then lead), when a fault sits in something
     shared that no table names (a host, a network), and over a baseline that was ill in the same way. It always ranks:
-    whether anything is wrong is for `read_signals` to say.
+    whether anything is wrong is for `read_signals` to say, so there is no false-alarm rate. Measured on 60 real faults
+    of three systems: the true service first in 78 %, among the first three in 92 %; with the kit's own date in place of
+    the true one four points less (tests/benchmarks/README.md).
 
     >>> import pandas as pd
     >>> from connectors.window import Window

@@ -75,12 +75,13 @@ def find_onset(
     not count then. None: no departure that the data can show. Raises `TooShort` with the step or stretch
     that would do, `BadInput` for an index without zone or order.
 
-    Method: change points of baseline and after (`find_changepoints`), levels compared with the baseline's median in
-    the baseline's robust spread; the strongest departed run is the harm, and its onset is the first departed change
-    without a return before it. The interval holds every bin whose AR(1) likelihood is near the best one's (about 90 %
-    coverage of a step in simulation), the time of a whole bin, and any gap before it. Where too few independent points
-    remain for the simulated null, p comes from windows of the same length in the baseline, if 19 or more fit, and is
-    NaN otherwise. False alarms: p ≤ .05 in at most 7 % of AR(1) series wherever n(1−ρ)/(1+ρ) ≥ 20.
+    Assumes noise that is roughly AR(1) and a baseline that is mostly healthy; a fault that came and went inside it is
+    recognised and left out. Method: change points of baseline and after (`find_changepoints`), levels compared with the
+    baseline's median in the baseline's robust spread; the strongest departed run is the harm, and its onset is the
+    first departed change without a return before it. The interval holds every bin whose AR(1) likelihood is near the
+    best one's (about 90 % coverage of a step in simulation), the time of a whole bin, and any gap before it. Where too
+    few independent points remain for the simulated null, p comes from windows of the same length in the baseline, if 19
+    or more fit, and is NaN otherwise. False alarms: p ≤ .05 in at most 7 % of AR(1) series wherever n(1−ρ)/(1+ρ) ≥ 20.
 
     It misleads when the baseline is ill itself, when requests are binned by completion (slow failures date late), and
     when a daily ramp is seen less than twice.

@@ -58,7 +58,8 @@ def compare_templates(logs: Any, *, baseline: Window, incident: Window) -> pd.Da
 
     False alarms: for Poisson lines at most 1 % of the *changed* rows are false by design; slow swings longer than a
     slice of the baseline add to that. A one-off line at ERROR is always *new*, which is true and may mean nothing.
-    With an empty baseline everything looks new: a warning says so, p is NaN.
+    With an empty baseline everything looks new: a warning says so, p is NaN. Assumes that the service logged the same
+    way in both windows; it misleads across a change of log level or format, which makes every line new or gone.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-03-01T02:00Z", periods=400, freq="3s")

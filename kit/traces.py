@@ -35,9 +35,11 @@ def self_time(spans: Any) -> pd.DataFrame:
     """How long was each span itself at work, its children taken off?
 
     A row per span, in the order given: `trace_id`, `span_id`, `service`, `name`, `kind`, `duration_s`, `self_s`
-    (seconds). Children that overlap are counted once; what a child does outside its parent's interval takes nothing
-    off. A span without its children's spans (sampled away, not instrumented) looks busy itself: that is how this
-    misleads; `kit.clocks` says how many parents are missing. Threads that work beside waiting count as waiting.
+    (seconds). Method: the union of the children's intervals, cut to the parent's, taken off its duration; children that
+    overlap are counted once. Assumes parent and child on clocks that agree, or nearly. No test is made, so there is no
+    false-alarm rate. A span without its children's spans (sampled away, not instrumented) looks busy itself: that is
+    how this misleads; `kit.clocks` says how many parents are missing. Threads that work beside waiting count as
+    waiting.
 
     >>> import pandas as pd
     >>> t = pd.Timestamp("2026-01-01T00:00:00Z")
@@ -92,12 +94,14 @@ class CriticalPath(Result):
 def critical_path(spans: Any) -> CriticalPath:
     """Which spans did the answer wait for, and how long for each?
 
-    From each trace's end the walk goes back to the child that ended last before the cursor, then on from that child's
-    start; what no child covers is the span's own. Children are cut to their parent's interval first, so the parts of a
-    trace with a root add up to its duration exactly. Traces whose root is missing are measured from the first start to
-    the last end of the spans present, and what lies between their parts is the residual. Two children that really ran
-    in parallel: only the later one counts, the other could be faster for nothing. Work that outlives its parent
-    (asynchronous) is not on the path. Source: the usual critical-path walk, as in Uber's CRISP, over arrays.
+    Method: from each trace's end the walk goes back to the child that ended last before the cursor, then on from that
+    child's start; what no child covers is the span's own. Children are cut to their parent's interval first, so the
+    parts of a trace with a root add up to its duration exactly. Traces whose root is missing are measured from the
+    first start to the last end of the spans present, and what lies between their parts is the residual. Two children
+    that really ran in parallel: only the later one counts, the other could be faster for nothing. Assumes that a parent
+    waits for its children, and clocks that agree within a trace; it misleads where they do not. Nothing is tested, so
+    there is no false-alarm rate. Work that outlives its parent (asynchronous) is not on the path. Source: the usual
+    critical-path walk, as in Uber's CRISP, over arrays.
 
     >>> import pandas as pd
     >>> t, s = pd.Timestamp("2026-01-01T00:00:00Z"), pd.Timedelta("1s")
