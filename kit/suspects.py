@@ -107,6 +107,7 @@ class Suspects(Result):
             "by_time",
             "reverted_by",
             "derived",
+            "over",
         ]
         rows = [{n: getattr(s, n) for n in names} | {"because": "; ".join(s.because)} for s in self.suspects]
         frame = pd.DataFrame(rows, columns=names)

@@ -70,9 +70,11 @@ def seed_hypotheses(
 def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Change, ...]:
     """Which suspects came before the onset, or within its uncertainty, and lie near it? In the order of their rank.
 
-    Near is within 30 minutes, a day for what acts slowly (certificate, disk, job, traffic).
+    Near is within 30 minutes, and a day for what the ranking singles out (in a frame that is no ranking: for what acts
+    slowly, certificate, disk, job, traffic): each suspect is put up, so that a check can rule it out. What was over by
+    then is not.
     """
-    frame = _singled_out(_suspect_frame(suspects))
+    frame = _suspect_frame(suspects)
     if frame.empty:
         return ()
     by_name = {n: row for row in reversed(situation.changes) for n in (row.ref, row.id) if n}
@@ -85,22 +87,15 @@ def near_changes(suspects: Any, situation: Situation, facts: Facts) -> tuple[Cha
         row = row or by_name.get(str(record.get("ref") or "")) or by_name.get(names[1])
         if row is None or str(record.get("relation", "before")) == "after" or row.time > onset.latest:
             continue
-        reach = 86400.0 if row.kind in SLOW_KINDS else NEAR_S
+        if "by_time" in record:  # a ranking: what it singles out counts from afar, all else only when it is near
+            afar = bool(record["by_time"]) or row.derived or pd.notna(record["rank"])
+            reach = 86400.0 if afar else 0.0 if record.get("over") else NEAR_S
+        else:
+            reach = 86400.0 if row.kind in SLOW_KINDS else NEAR_S
         ended = row.until if row.passes and row.until else row.time
         if (onset.earliest - max(row.time, ended)).total_seconds() <= reach and row not in rows:
             rows.append(row)
     return tuple(rows)
-
-
-def _singled_out(frame: pd.DataFrame) -> pd.DataFrame:
-    """The suspects, and what else time singles out or the data shows; not what merely stands in the change log.
-
-    A frame that does not say what time singles out is taken as it is.
-    """
-    if "by_time" not in frame:
-        return frame
-    kept = frame["rank"].notna() | frame["by_time"].astype(bool)
-    return frame[kept | frame["derived"].astype(bool)] if "derived" in frame else frame[kept]
 
 
 def bind(template: Any, words: Mapping[str, Any]) -> Any:

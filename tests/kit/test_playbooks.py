@@ -400,13 +400,13 @@ def test_two_runs_of_one_job_are_two_hypotheses_and_the_one_that_went_with_the_h
     assert [p.arguments["change"] for p in doubts] == ["j2"]
 
 
-def test_what_merely_stands_in_the_change_log_is_no_hypothesis() -> None:
+def test_what_was_over_before_the_onset_is_no_hypothesis_and_a_decoy_near_it_is_one() -> None:
     facts = incident.facts()
-    frame = incident.suspects().assign(by_time=True, derived=False)
-    frame.loc[frame["ref"] == "web 2.1", ["rank", "by_time"]] = [None, False]
-    near = near_changes(frame, describe_situation(facts, **ENTRY), facts)
-    assert "c2" not in [c.id for c in near]
-    assert "c3" in [c.id for c in near]
+    frame = incident.suspects().assign(by_time=False, derived=False, over=False)
+    situation = describe_situation(facts, **ENTRY)
+    assert "c2" in [c.id for c in near_changes(frame, situation, facts)]
+    over = frame.assign(rank=None, over=frame["ref"] == "web 2.1")
+    assert "c2" not in [c.id for c in near_changes(over, situation, facts)]
 
 
 def full_disk(disks: dict[str, list[float]], *, said: bool) -> FrameFacts:
