@@ -278,13 +278,13 @@ class LogView(Result):
         """
         query = self._query
         with long_question("reading kinds of line"):
-            now = self._rows(self.window, query, n)
+            now = self._rows(self.window, query, n, of=1 if before is None else 2)
             if before is None:
                 table = kinds.kinds_in(now.table)
                 return self._of_rows(f"{len(table)} kinds of line.", table, ".templates()", now)
             from kit.templates import compare_templates
 
-            then = self._rows(before, query, n)
+            then = self._rows(before, query, n, of=2)
             both = pa.concat_tables([now.table, then.table], promote_options="permissive")
             table = compare_templates(both, baseline=before, incident=self.window)
         table = table[~table["template"].isin(self.hidden)].reset_index(drop=True)
@@ -308,7 +308,9 @@ class LogView(Result):
         others = replace(from_, exact=self.exact) if from_ is not None else self.ask("")
         with long_question("comparing lines"):
             if hasattr(self._source, "at_hand"):
-                bad, good = self._rows(self.window, query, n), others._rows(others.window, others._query, n)
+                two = 1 if others.window == self.window else 2
+                bad = self._rows(self.window, query, n, of=two)
+                good = others._rows(others.window, others._query, n, of=two)
                 if from_ is None:
                     good = replace(good, table=kinds.without(good.table, query.where))
                 table = kinds.differences(bad, good, own=(query.where, others._query.where))
@@ -395,9 +397,9 @@ class LogView(Result):
             query = self._query
             return self._source.count(window, every=every, by=tuple(by), where=query.where, top=top, **native(query))
 
-    def _rows(self, window: Window, query: QueryLine, n: int | None) -> kinds.Rows:
+    def _rows(self, window: Window, query: QueryLine, n: int | None, *, of: int = 1) -> kinds.Rows:
         names = [f for f in kinds.TEMPLATE_FIELDS if f in set(self._remembered()["name"]) or f in ("message", "id")]
-        wanted = n or (SAMPLE if hasattr(self._source, "at_hand") else DRAWN)
+        wanted = n or (SAMPLE if hasattr(self._source, "at_hand") else DRAWN) // of
         return kinds.rows_of(self._source, window, query, n=wanted, hidden=self.hidden, names=tuple(names))
 
     def _of_rows(self, title: str, table: pd.DataFrame, call: str, *rows: kinds.Rows) -> Look:

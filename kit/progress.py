@@ -30,7 +30,7 @@ def walk_progress(title: str) -> Iterator[Progress]:
         yield lambda step: bar.update(task, description=step.notebook, completed=step.done, total=step.total)
 
 
-PATIENCE_S = 2.0
+PATIENCE_S, TELL_EVERY_S = 2.0, 1.0
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def long_question(title: str) -> Iterator[None]:
 
     def tell(share: float) -> bool:
         now = time.monotonic()
-        if now - began > PATIENCE_S and now - said[0] > 0.5:
+        if now - began > PATIENCE_S and now - said[0] > TELL_EVERY_S:
             said[0] = now
             print(f"\r{title}: {share:.0%}", end="", file=sys.stderr, flush=True)  # noqa: T201
         return True

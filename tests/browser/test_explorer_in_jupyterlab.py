@@ -1,27 +1,38 @@
-"""The log explorer in a real JupyterLab with a real kernel, driven by mouse and by keyboard."""
+"""The log explorer in a real JupyterLab with a real kernel, driven by mouse and by keyboard, over hostile lines."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
-import httpx
+import nbformat
 import pytest
 
 from kit.cli_explore import place_notebook
-from tests.browser.chromium import FLAGS, needed
+from tests.browser.jupyterlab import jupyterlab, run_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 
 CANARY = "<img src=x onerror=window.canary=1><script>window.canary=1</script>"
-TOKEN = "explorer"
+SLOW = """
+import time
+from connectors.folder import glance, logs
+from connectors.progress import reached
+
+def slowly(self, window):
+    for i in range(3000):
+        reached(i / 3000)
+        time.sleep(0.1)
+
+if slow:
+    logs.ALL_AT_ONCE = glance.QUICK_LINES = 50
+    logs.FolderLogs.hold = slowly
+"""
 
 
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory) -> Path:
+    """The explorer over a folder with what hostile programs write, by way of the command's own notebook."""
     folder = tmp_path_factory.mktemp("logs")
     lines = [f"2026-03-01T02:{m:02}:{s:02}Z INFO request took {s} ms" for m in range(10) for s in range(0, 60, 5)]
     lines += [f"2026-03-01T02:05:{s:02}Z ERROR pool is full, {s} waiting {CANARY}" for s in range(1, 60, 5)]
@@ -30,59 +41,35 @@ def notebook(tmp_path_factory) -> Path:
         "2026-03-01T02:06:02Z WARN " + "x" * 1_000_000,
     ]
     (folder / "app.log").write_text("\n".join(sorted(lines)) + "\n")
-    return place_notebook(tmp_path_factory.mktemp("lab"), str(folder))
+    wide = {"time": "2026-03-01T02:07:00Z", "message": "wide", **{f"{CANARY}{i}": CANARY for i in range(10_000)}}
+    pays = [
+        {"time": f"2026-03-01T02:07:{s:02}Z", "message": f"paid {s}", "zone": CANARY, "trace_id": f"t{s % 3}"}
+        for s in range(1, 40)
+    ]
+    (folder / "pay.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [wide, *pays]))
+    path = place_notebook(tmp_path_factory.mktemp("lab"), str(folder))
+    _with_slow_cell(path)
+    return path
+
+
+def _with_slow_cell(path: Path) -> None:
+    """The same notebook again, over a source that takes minutes to read all its lines, for what is called off."""
+    made = nbformat.read(path, as_version=4)
+    at = next(i for i, cell in enumerate(made.cells) if "kit.explore(" in cell.source)
+    made.cells.insert(at, nbformat.v4.new_code_cell("slow = True\n" + SLOW))
+    nbformat.write(made, path.parent / "slow.ipynb")
 
 
 @pytest.fixture(scope="module")
-def address(notebook) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]  # fmt: skip
-    server = subprocess.Popen(command, cwd=notebook.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(trust_env=False, transport=httpx.HTTPTransport(retries=60)) as client:
-            for _ in range(240):
-                try:
-                    if client.get(f"{url}/api/status", params={"token": TOKEN}, timeout=5).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    if server.poll() is not None:
-                        pytest.fail("JupyterLab did not start.")
-        yield f"{url}/lab/tree/{notebook.name}?token={TOKEN}&reset"
-    finally:
-        server.terminate()
-        server.wait(20)
+def address(notebook):
+    with jupyterlab(notebook.parent) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def lab(address):
-    path = needed()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 1500, "height": 1300})
-        said: list[str] = []
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.set_default_timeout(120_000)
-        tab.goto(address)
-        tab.wait_for_selector(".jp-Notebook .jp-Cell")
-        tab.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        tab.get_by_role("menuitem", name="Run", exact=True).click()
-        tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        tab.wait_for_selector(".ik-brush svg rect.ik-bar")
-        yield tab, said
-        browser.close()
-
-
-def status(tab) -> str:
-    return tab.locator(".ik-log-explorer [role=status]").first.inner_text()
+def lab(address, notebook):
+    with run_notebook(address, notebook.name, until=".ik-brush svg rect.ik-bar") as opened:
+        yield opened
 
 
 def wait_status(tab, text: str) -> None:
@@ -91,19 +78,35 @@ def wait_status(tab, text: str) -> None:
     )
 
 
-def test_a_query_is_typed_and_the_lines_are_text(lab):
+def ask(tab, text: str) -> None:
+    query = tab.locator(".ik-query input")
+    query.fill(text)
+    query.press("Enter")
+
+
+def test_a_query_is_completed_and_asked_by_keys(lab):
     tab, said = lab
-    query = tab.locator(".ik-log-explorer input[type=text]").first
-    query.fill("pool")
+    query = tab.locator(".ik-query input")
+    query.fill("lev")
+    tab.wait_for_selector(".ik-query [role=option]")
+    query.press("Tab")
+    assert query.input_value() == "level="
+    tab.wait_for_function("() => document.querySelector('.ik-query ul').innerText.includes('level=ERROR')")
+    query.press("ArrowDown")
+    while "ERROR" not in tab.locator(".ik-query [aria-selected=true]").inner_text():
+        query.press("ArrowDown")
+    query.press("Enter")
+    assert query.input_value() == "level=ERROR"
     query.press("Enter")
     wait_status(tab, "12 lines.")
-    assert "pool is full" in tab.locator(".ik-log-explorer .ik-table").first.inner_text()
-    assert tab.evaluate("window.canary") is None
+    assert "pool is full" in tab.locator(".ik-lines-rows").inner_text()
     assert said == []
 
 
-def test_a_window_is_brushed_by_mouse(lab):
+def test_a_window_is_brushed_by_mouse_moved_and_cleared_by_keys(lab):
     tab, _ = lab
+    ask(tab, "pool")
+    wait_status(tab, "12 lines.")
     chart = tab.locator(".ik-log-explorer .ik-brush svg")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -112,15 +115,8 @@ def test_a_window_is_brushed_by_mouse(lab):
     tab.mouse.move(box["x"] + box["width"] * 0.58, box["y"] + 50, steps=5)
     tab.mouse.up()
     tab.wait_for_selector(".ik-log-explorer .ik-chosen")
-    assert "02:05" in tab.locator(".ik-log-explorer .ik-brush-said").inner_text()
-    assert tab.evaluate("window.canary") is None
-
-
-def test_the_window_is_moved_and_cleared_by_keys(lab):
-    tab, _ = lab
-    chart = tab.locator(".ik-log-explorer .ik-brush svg")
-    chart.focus()
     before = tab.locator(".ik-log-explorer .ik-brush-said").inner_text()
+    assert "02:05" in before
     chart.press("ArrowRight")
     tab.wait_for_function(
         "was => document.querySelector('.ik-log-explorer .ik-brush-said').innerText !== was", arg=before
@@ -130,11 +126,25 @@ def test_the_window_is_moved_and_cleared_by_keys(lab):
     wait_status(tab, "12 lines.")
 
 
+def test_a_line_is_gone_on_from_by_keys_and_by_mouse(lab):
+    tab, said = lab
+    ask(tab, "paid")
+    wait_status(tab, "39 lines.")
+    rows = tab.locator(".ik-lines-rows")
+    rows.focus()
+    rows.press("ArrowDown")
+    tab.wait_for_selector(".ik-lines-more dl")
+    tab.get_by_role("button", name="Follow its request").click()
+    wait_status(tab, "13 lines carry t1")
+    tab.locator(".ik-line").nth(2).click()
+    rows.press("Enter")
+    wait_status(tab, "lines around 02:07:07")
+    assert said == []
+
+
 def test_a_refused_query_is_said_and_code_is_shown(lab):
     tab, said = lab
-    query = tab.locator(".ik-log-explorer input[type=text]").first
-    query.fill('"open')
-    query.press("Enter")
+    ask(tab, '"open')
     wait_status(tab, "cannot be read")
     tab.get_by_role("button", name="Show code").click()
     tab.wait_for_selector(".ik-log-explorer pre")
@@ -142,16 +152,36 @@ def test_a_refused_query_is_said_and_code_is_shown(lab):
     assert said == []
 
 
-def test_hostile_lines_show_as_text_in_every_tab(lab):
+def test_hostile_lines_show_as_text_in_every_tab_and_no_pop_up_stands_over_them(lab):
     tab, said = lab
-    query = tab.locator(".ik-log-explorer input[type=text]").first
-    query.fill("")
-    query.press("Enter")
-    wait_status(tab, "lines")
+    ask(tab, "")
+    wait_status(tab, "100 lines")
     for name in ("Values", "Kinds of line", "What is different", "Lines"):
         tab.locator(".ik-log-explorer").get_by_role("tab", name=name).click()
         tab.wait_for_function(
             "() => !document.querySelector('.ik-log-explorer [role=status]').innerText.startsWith('asking')"
         )
-        assert tab.evaluate("window.canary") is None
+    ask(tab, "wide")
+    wait_status(tab, "1 line.")
+    tab.locator(".ik-line").first.click()
+    tab.wait_for_selector(".ik-lines-more dl")
+    assert "more fields" in tab.locator(".ik-lines-more").inner_text()
+    ask(tab, "esrever")
+    wait_status(tab, "1 line.")
+    shown = tab.locator(".ik-line-message").first.inner_text()
+    assert "␛[31mred" in shown
+    assert "‹U+202E›" in shown
+    assert tab.evaluate("window.canary") is None
+    assert tab.locator(".ik-log-explorer img, .jp-OutputArea script").count() == 0
+    assert tab.locator(".jp-Dialog, .jp-toastContainer .Toastify__toast").count() == 0
     assert said == []
+
+
+def test_what_is_counted_in_the_background_is_called_off(address):
+    with run_notebook(address, "slow.ipynb", until=".ik-brush svg rect.ik-bar") as (tab, said):
+        tab.wait_for_selector(".ik-log-explorer .progress-bar, .ik-log-explorer .widget-hprogress")
+        tab.get_by_text("reading all lines").wait_for()
+        tab.get_by_role("button", name="Cancel").click()
+        tab.get_by_text("called off").wait_for()
+        tab.get_by_role("button", name="Cancel").wait_for(state="hidden")
+        assert said == []

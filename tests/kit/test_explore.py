@@ -1,12 +1,13 @@
 """Logs are looked into with no configuration; every look says what it lacks and how it is asked again."""
 
 import gzip
+import sys
 
 import pandas as pd
 import pytest
 
 import kit
-from connectors.errors import BadInput
+from connectors.errors import BadInput, NotExpressible
 from connectors.window import Window
 from kit.errors import BadCase
 
@@ -89,6 +90,88 @@ def test_context_shows_the_neighbours_whatever_the_query_says(logs):
 
 def test_an_id_is_followed(logs):
     assert logs.follow("t1").table["message"].tolist() == ["retry 3"]
+
+
+def test_a_servers_own_language_is_refused_by_files(logs):
+    with pytest.raises(NotExpressible, match="own language"):
+        logs.ask("lucene: level:ERROR").volume()
+
+
+def test_a_look_is_kept_as_evidence_and_read_back(logs, tmp_path):
+    from connectors.load import Answers
+
+    found = logs.find("pool").lines(5)
+    (evidence,) = found.save(tmp_path / "kept")
+    assert Answers(tmp_path / "kept").read(evidence).table.num_rows == 2
+    (kinds,) = logs.templates().save(tmp_path / "kept")
+    assert "template" in Answers(tmp_path / "kept").read(kinds).table.column_names
+
+
+def test_the_query_line_is_completed_from_the_lines(logs):
+    assert logs.completions("lev") == ["level="]
+    assert "level=ERROR" in logs.completions("level=")
+
+
+def test_a_file_of_the_folder_is_looked_at_alone(logs):
+    alone = logs.only("worker.jsonl.gz")
+    assert alone.lines().table["message"].tolist() == ["retry 3"]
+    assert ".only('worker.jsonl.gz')" in alone.code
+    with pytest.raises(BadInput, match="There is no file"):
+        logs.only("other.log")
+
+
+def test_what_sets_lines_apart_is_asked_of_the_rows_at_hand(tmp_path):
+    lines = [
+        f'{{"time":"2026-03-01T02:{i // 60:02}:{i % 60:02}Z","message":"m","zone":"{"ab"[i % 2]}","level":"{level}"}}'
+        for i, level in ((i, "error" if i % 2 and i % 5 == 0 else "info") for i in range(600))
+    ]
+    (tmp_path / "app.jsonl").write_text("\n".join(lines) + "\n")
+    table = kit.explore(tmp_path).find("level=ERROR").different().table
+    assert table.iloc[0]["predicate"] == "zone = 'b'"
+
+
+@pytest.fixture
+def sampled(tmp_path, monkeypatch):
+    """A view of 40,000 lines, one in a hundred of them an error, as if they were too many to read."""
+    monkeypatch.setattr("connectors.folder.logs.ALL_AT_ONCE", 1_000)
+    monkeypatch.setattr("connectors.folder.glance.QUICK_LINES", 1_000)
+    monkeypatch.setattr("connectors.folder.glance.QUICK_BYTES", 1_000)
+    monkeypatch.setattr("connectors.folder.glance.SAMPLE_LINES", 4_000)
+    with (tmp_path / "app.log").open("w") as file:
+        for i in range(40_000):
+            what = "ERROR pool is full" if i % 100 == 0 else f"INFO request took {i % 50} ms"
+            file.write(f"2026-03-01T{2 + i // 3600:02}:{i // 60 % 60:02}:{i % 60:02}Z {what}\n")
+    return kit.explore(tmp_path)
+
+
+def test_a_look_at_a_sample_says_so_and_is_counted_on_request(sampled):
+    look = sampled.volume()
+    assert look.sampled
+    assert look.headline.startswith("About ")
+    assert any("blocks at random places" in reason for reason in look.because)
+    exact = sampled.exactly().volume()
+    assert not exact.sampled
+    assert exact.table["n"].sum() == 40_000
+    assert sampled.exactly().code.endswith(".exactly()")
+    kinds = sampled.templates(n=4_000)
+    assert kinds.sampled
+    assert kinds.table["n"].sum() == pytest.approx(40_000, rel=0.05)
+    assert sampled.exactly().templates().table["n"].sum() == 40_000
+
+
+def test_what_was_sampled_is_exact_once_all_lines_were_read(sampled):
+    assert not sampled.everything_at_hand
+    assert sampled.is_affordable
+    assert sampled.hold().everything_at_hand
+    assert not sampled.facets("level").sampled
+    assert sampled.find("level=ERROR").volume().table["n"].sum() == 400
+
+
+def test_a_pattern_is_looked_for_as_far_as_is_said(sampled, monkeypatch):
+    monkeypatch.setattr(sys.modules["kit.explore"], "SEARCHED", 2_000)
+    look = sampled.find("/nothing like it/").lines()
+    assert len(look.table) == 0
+    assert any("lines were searched" in reason for reason in look.because)
 
 
 def test_what_is_new_since_an_earlier_window(logs):

@@ -1,7 +1,7 @@
 """People type words, /patterns/ and -not, and only then a predicate."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import BadInput
@@ -30,6 +30,12 @@ def test_what_is_typed_becomes_a_filter(line, where):
     assert read_query(line).where == where
 
 
+def test_a_servers_own_language_is_passed_on_as_it_stands():
+    query = read_query("lucene: http.response.status_code:[500 TO 599]")
+    assert query.where is None
+    assert query.native == "lucene: http.response.status_code:[500 TO 599]"
+
+
 def test_patterns_are_kept_for_the_lines_that_came():
     query = read_query(r"pool /took \d+ ms/ -/health\/live/")
     assert query.where == "has(message, 'pool')"
@@ -44,6 +50,7 @@ def test_what_cannot_be_read_is_said(line):
         read_query(line)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_words(line):
     try:

@@ -91,3 +91,51 @@ def test_lines_are_text_in_every_tab(explorer):
         explorer.tabs.selected_index = number
         shown = str([getattr(c, "value", "") for c in explorer._boxes[number].children])
         assert "<script>" not in shown
+
+
+def test_a_chosen_line_is_gone_on_from(explorer):
+    explorer.query.value = "pool"
+    explorer.lines._acted(None, {"act": "around", "row": 0}, None)
+    assert "lines around 02:00:31" in explorer._says.value
+    assert explorer.lines.rows[explorer.lines.chosen]["message"].startswith("ERROR pool is full, 31")
+    explorer.query.value = ""
+    explorer.lines._acted(None, {"act": "hide", "row": 0}, None)
+    assert "hidden templates are left out" in explorer._says.value
+    assert len(explorer.lines.rows) == 4
+    explorer.lines._acted(None, {"act": "format the disk", "row": 0}, None)
+    explorer.lines._acted(None, {"act": "around", "row": 99}, None)
+
+
+def test_a_time_is_gone_to(explorer):
+    explorer.go_to.value = "02:00:31"
+    assert "lines around 02:00:31" in explorer._says.value
+    explorer.go_to.value = "no-such-id"
+    assert "No source has an id to follow" in explorer._says.value
+
+
+def test_a_templates_variables_are_measured(explorer):
+    explorer.tabs.selected_index = 2
+    explorer._measure("INFO request took <*> ms")
+    assert "Median 22.5" in explorer._says.value
+
+
+def test_suggestions_follow_what_is_typed(explorer):
+    explorer.query.typed = ["lev", 3]
+    assert explorer.query.suggestions == ["level="]
+    explorer.query.typed = ['"open', 5]
+    assert explorer.query.suggestions == []
+
+
+def test_a_look_is_saved_where_it_is_said(explorer, tmp_path):
+    explorer._save_to = str(tmp_path / "kept")
+    explorer._save()
+    assert "saved as ev_" in explorer._doing.value
+    assert (tmp_path / "kept" / "evidence.jsonl").exists()
+
+
+def test_hostile_text_goes_to_the_browser_as_symbols(tmp_path):
+    (tmp_path / "app.log").write_text("2026-03-01T02:00:00Z \x1b[31mred \u202e\x00" + "x" * 9_000 + "\n")
+    shown = LogExplorer(kit.explore(tmp_path)).lines.rows[0]["message"]
+    assert shown.startswith("␛[31mred ‹U+202E›␀")
+    assert shown.endswith("more characters")
+    assert len(shown) < 2_100
