@@ -6,7 +6,7 @@ everything takes a server the least work, and the opposite's counts are the diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,9 @@ from connectors.base import MISSING, OTHER, Selection
 from connectors.elastic_counts import Groups, text_of
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
+from connectors.elastic_presence import Presence, Searches
 from connectors.where import And, Not, all_of, parse
 
-Searches = Callable[[list[dict[str, Any]]], list[Any]]
 LISTED = 100
 """So many values of each field are asked for at first, or `top` when that is more."""
 
@@ -57,12 +57,19 @@ def compared_rows(
     _discover(searches, groups, columns, (one, other), size, sampled or {})
     _complete(searches, groups, columns, (one, other))
     opposite = _opposite(one, other) if both is not None else other
-    if both is not None and not _certain(
-        other, opposite, top, [at for at, c in enumerate(columns) if c.name in (sampled or {})]
-    ):
-        return compared_rows(searches, groups, columns, bad, good, both=None, top=top, sampled=sampled)
+    unsure = [] if both is None else [
+        column for at, column in enumerate(columns)
+        if column.name not in (sampled or {}) and not _certain(other, opposite, top, at)
+    ]  # fmt: skip
+    again: dict[str, list[tuple[Any, ...]]] = {column.name: [] for column in unsure}
+    if unsure:
+        for row in compared_rows(searches, groups, unsure, bad, good, both=None, top=top):
+            again[row[0]].append(row)
     rows: list[tuple[Any, ...]] = []
     for at, column in enumerate(columns):
+        if column.name in again:
+            rows += again[column.name]
+            continue
         union = dict.fromkeys([*_commonest(one, at, top), *_commonest(opposite, at, top)])
         named = [(v, one.counts[at].get(v, 0.0), opposite.counts[at].get(v, 0.0)) for v in union]
         named.sort(key=lambda row: (-row[1], -row[2], row[0]))
@@ -110,26 +117,26 @@ def _discover(
     size: int,
     sampled: Mapping[str, float],
 ) -> None:
-    few: dict[str, Any] = {}
+    presence = Presence(groups, columns)
+    few = presence.aggregations()
     many: dict[str, Any] = {}
-    every: dict[str, Any] = {}
+    every = dict(few)
     for at, column in enumerate(columns):
         every |= {f"t{at}": groups.top(column, size)}
         (many if column.name in sampled else few)[f"t{at}"] = every[f"t{at}"]
-        there = groups.there(f"p{at}", column)
-        every |= there
-        few |= there
     bodies = [_body(groups, sides[0].query, every), _body(groups, sides[1].query, few if many else every)]
     if many:
         share = min(sampled.values())
         bodies[1]["aggs"]["s"] = {"random_sampler": {"probability": share, "seed": 1}, "aggs": many}
-    for side, found in zip(sides, searches(bodies), strict=True):
+    answers = searches(bodies)
+    own_of = [found.get("aggregations", {}) for found in answers]
+    here = presence.here(searches, [(side.query, own) for side, own in zip(sides, own_of, strict=True)])
+    for side, found, own, rows in zip(sides, answers, own_of, here, strict=True):
         side.total = groups.total_of(found)
-        own = found.get("aggregations", {})
+        side.here = rows
         aggregations = {**own, **own.get("s", {})}
         for at, column in enumerate(columns):
             terms = aggregations[f"t{at}"]
-            side.here[at] = groups.here(f"p{at}", aggregations)
             side.counts[at] = dict(groups.counts(column, terms["buckets"]))
             texts = {bucket["key"]: text_of(bucket["key"], column) for bucket in terms["buckets"]}
             side.keys[at] = {key: text for key, text in texts.items() if text is not None}
@@ -163,16 +170,14 @@ def _opposite(one: _Side, whole: _Side) -> _Side:
     return side
 
 
-def _certain(whole: _Side, opposite: _Side, top: int, sampled: Sequence[int]) -> bool:
+def _certain(whole: _Side, opposite: _Side, top: int, at: int) -> bool:
     """Can no value that was not listed be among the opposite's commonest? It has at most the least of those listed."""
-    for at, counts in whole.counts.items():
-        if whole.whole[at] or at in sampled:
-            continue
-        listed = [counts.get(text, 0.0) for text in whole.keys[at].values()]
-        best = sorted(opposite.counts[at].values(), reverse=True)[:top]
-        if len(best) < top or best[-1] < min(listed, default=0.0):
-            return False
-    return True
+    if whole.whole[at]:
+        return True
+    counts = whole.counts[at]
+    listed = [counts.get(text, 0.0) for text in whole.keys[at].values()]
+    best = sorted(opposite.counts[at].values(), reverse=True)[:top]
+    return len(best) >= top and best[-1] >= min(listed, default=0.0)
 
 
 def _commonest(side: _Side, at: int, top: int) -> list[str]:

@@ -209,14 +209,14 @@ class ElasticLogs:
         fields: Sequence[str] | None = None,
         native: str | None = None,
     ) -> Answer:
-        """See `Tables.sample`. Drawn by the server's random score over sequence numbers, 10,000 rows a round trip."""
+        """See `Tables.sample`. Drawn by the server's random score over sequence numbers, 5,000 rows a round trip."""
         if n < 1:
             raise BadInput(f"A sample of {n} rows says nothing: ask for one at least.")
         names = self._layout.chosen(fields, source=self.name)
         arguments = {"window": window, "n": n, "where": where, "seed": seed, "fields": fields, "native": native}
         asking = self._asking("sample", window, arguments)
         query = self._query(window, where, native)
-        self._afford(asking, 1 + n // 10_000, query)
+        self._afford(asking, 1 + n // 5_000, query)
         reader = self._reader(names, drawn=True)
         table, total = drawn(self.server, asking, reader, query, n=n, seed=seed, source=self._layout.sent(fields))
         said = f"uniform: {table.num_rows:,} of {total:,} rows, seed {seed}" if total > n else None

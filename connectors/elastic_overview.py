@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from connectors.elastic_compare import Searches
 from connectors.elastic_counts import Groups
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
+from connectors.elastic_presence import Presence, Searches
 from connectors.questions import type_name
 from connectors.where import kind_of
 
@@ -35,9 +35,9 @@ def overview_rows(
     Text shows its commonest values at once and is asked how many there are when there are more; numbers, and the
     fields of `many` values, the other way round.
     """
-    first: dict[str, Any] = {}
+    presence = Presence(groups, columns)
+    first = presence.aggregations()
     for at, column in enumerate(columns):
-        first |= groups.there(f"p{at}", column)
         if column.grouped is not None and (_number(column) or column.name in many):
             first[f"d{at}"] = _distinct(column)
         elif column.grouped is not None:
@@ -51,9 +51,10 @@ def overview_rows(
             second[f"t{at}"] = groups.top(column, TOP_VALUES)
     if second:
         found |= _asked(searches, groups, query, second, at_a_time)[1]
+    (there,) = presence.here(searches, [(query, found)])
     rows = []
     for at, column in enumerate(columns):
-        here = groups.here(f"p{at}", found)
+        here = there[at]
         if not here:
             continue
         distinct, error, top = None, None, []

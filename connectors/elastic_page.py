@@ -6,7 +6,6 @@ them (a number where text was, a value that is a list) is read value by value.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,19 +84,12 @@ class PageReader:
 
     def _as_columns(self, content: bytes) -> Page:
         answer = self._parsed(content)
+        while self._learn(answer):
+            del answer  # before it is read again in the types that are known now
+            answer = self._parsed(content)
         hits = answer.column("hits").combine_chunks().field("hits").flatten()
         source = _member(hits, "_source")
         found = dict(_leaves(source)) if source is not None else {}
-        wanted = {column.field: column for column in self.columns.values()}
-        new = {
-            path: _read_as(wanted[".".join(path)], values.type)
-            for path, values in found.items()
-            if path not in self._paths and ".".join(path) in wanted and not pa.types.is_null(values.type)
-        }
-        new = {path: type_ for path, type_ in new.items() if type_ is not None}
-        if new:
-            self._paths |= new
-            return self._as_columns(content)
         by_field: dict[str, list[pa.Array]] = {}
         for path, values in found.items():
             if not pa.types.is_null(values.type):
@@ -120,6 +112,20 @@ class PageReader:
             tuple(missing),
         )
 
+    def _learn(self, answer: pa.Table) -> bool:
+        """Are there leaves of the documents whose types were not known? They are from now on."""
+        source = _member(answer.column("hits").combine_chunks().field("hits").flatten(), "_source")
+        found = dict(_leaves(source)) if source is not None else {}
+        wanted = {column.field: column for column in self.columns.values()}
+        new = {
+            path: _read_as(wanted[".".join(path)], values.type)
+            for path, values in found.items()
+            if path not in self._paths and ".".join(path) in wanted and not pa.types.is_null(values.type)
+        }
+        known = {path: type_ for path, type_ in new.items() if type_ is not None}
+        self._paths |= known
+        return bool(known)
+
     def _parsed(self, content: bytes) -> pa.Table:
         import pyarrow.json as pj
 
@@ -131,7 +137,7 @@ class PageReader:
         members = [pa.field(name, type_) for name, type_ in hit.items() if type_ is not None]
         schema = pa.schema([*_HEAD.items(), ("hits", pa.struct([("hits", pa.list_(pa.struct(members)))]))])
         return pj.read_json(
-            io.BytesIO(content),
+            pa.BufferReader(content),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(content) + 1),
             parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
         )

@@ -90,7 +90,7 @@ def test_a_question_over_the_budget_is_not_asked(loaded):
 
 def test_a_large_sample_is_drawn_in_several_pages(loaded, monkeypatch):
     whole = ElasticLogs("es", Http(loaded), "plain").sample(HOUR, 300, seed=5)
-    monkeypatch.setattr("connectors.elastic_sample.MOST_ROWS", 70)
+    monkeypatch.setattr("connectors.elastic_sample.AT_ONCE", 70)
     paged = ElasticLogs("es", Http(loaded), "plain").sample(HOUR, 300, seed=5)
     assert paged.fetch.round_trips == 5
     assert sorted(paged.table.column("id").to_pylist()) == sorted(whole.table.column("id").to_pylist())

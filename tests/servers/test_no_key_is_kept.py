@@ -104,7 +104,8 @@ def worked(tmp_path_factory) -> Iterator[tuple[Path, str, dict[str, str]]]:
         for row in rows:
             row["message"] = row["message"].replace(HOSTILE_VALUE, "")
         columns = {name: [row.get(name) for row in rows] for name in rows[0]}
-        columns |= {"time": pa.array(columns["time"]).cast(pa.timestamp("us", "UTC")), "seq": list(range(len(rows)))}
+        columns["time"] = pa.array(columns["time"]).cast(pa.timestamp("us", "UTC"))
+        columns |= {"seq": list(range(len(rows))), "weight": [1.0] * len(rows)}
         fill(admin, "shop-edge", conform(pa.table(columns), "LOGS"))
         admin.close()
         key = secured.key(LEAST)
