@@ -78,7 +78,8 @@ class GoldenBoard(Alive):
         if not self._services:
             return self.board.because[0] if self.board.because else "No golden signal was measured."
         if self.value is None:
-            return f"{len(self._services)} services, {len(self.board.readings)} signals. Onsets in {self.zone}. Choose a cell to see its service."
+            count = f"{len(self._services)} services, {len(self.board.readings)} signals"
+            return f"{count}; onsets in {self.zone}. Choose a cell to see its service."
         moved = [r for r in self.board.of(self.value) if r.arrow in ("up", "down")]
         return f"{self.value}: {len(moved)} of {len(self.board.of(self.value))} signals moved."
 
