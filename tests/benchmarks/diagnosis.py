@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zstandard
 
-PARTS = ("onset", "false_alarms", "localize", "templates", "difference")
+PARTS = ("onset", "false_alarms", "localize", "templates", "difference", "speed")
 
 
 def unpacked(data: Path, into: Path) -> Path:

@@ -8,7 +8,6 @@ of the starts against five annotators, as TCPDBench defines them.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 
 from connectors.window import Window
 from kit.errors import TooShort
-from kit.onset import find_changepoints, find_changepoints_each, find_onset
+from kit.onset import find_changepoints, find_onset
 
 DATED = ("realKnownCause", "realAWSCloudwatch")
 MARGIN = 5
@@ -215,28 +214,10 @@ def tcpd(folder: Path) -> list[str]:
     ]
 
 
-def speed(*, rows: int = 1000, n: int = 1440) -> list[str]:
-    """Series per second of processor time, half of them with a step of one standard deviation, ours and KernelCPD."""
-    rng = np.random.default_rng(7)
-    wide = pd.DataFrame(rng.standard_normal((n, rows)))
-    wide.iloc[n // 3 :, : rows // 2] += 1.0
-    ruptures_breaks(wide[0].to_numpy(), "kernel")  # its import is not its speed
-    begin = time.process_time()
-    find_changepoints_each(wide)
-    ours = rows / (time.process_time() - begin)
-    begin = time.process_time()
-    for column in range(50):
-        ruptures_breaks(wide[column].to_numpy(), "kernel")
-    theirs = 50 / (time.process_time() - begin)
-    return [
-        f"Speed, {n:,} points a series: find_changepoints_each {ours:,.0f} series/s, KernelCPD {theirs:,.0f} series/s."
-    ]
-
-
 def report(data: Path) -> list[str]:
     """Everything this module measures, as Markdown lines; says what it skips."""
     lines = ["## Onset", ""]
     for name, measure in (("nab", nab), ("tcpd", tcpd)):
         folder = data / name
         lines += [*(measure(folder) if folder.is_dir() else [f"{name}: skipped, no such folder in the data."]), ""]
-    return [*lines, *speed(), ""]
+    return lines
