@@ -73,6 +73,7 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     state = (folder, offline, _written(folder), read_case_choices(folder).waivers)
     if refresh or not _OPEN or _OPEN[0][0] != state:
         _OPEN[:] = [(state, Case(folder, offline=offline, refresh=refresh))]
+    _OPEN[0][1].take_up_choices()
     return _OPEN[0][1]
 
 
@@ -496,6 +497,14 @@ class Case:
         path = self.folder / CHOICES
         return Pins(self.choices.pins, keep=lambda pin: keep_pin(path, pin), drop=lambda pin: drop_pin(path, pin))
 
+    def take_up_choices(self) -> None:
+        """Follow what was chosen elsewhere since, in another notebook or by an editor."""
+        chosen = self.choices
+        if "focus" in self.__dict__ and self.focus.chosen != chosen.focus:
+            del self.__dict__["focus"]
+        if "pins" in self.__dict__ and self.pins.pins != chosen.pins:
+            del self.__dict__["pins"]
+
     def pin(self, thing: Any, sentence: str, *, row: int | None = None, evidence: Iterable[str] = ()) -> str:
         """Pin a chart, a result, a table or (with `row`) one line of it, with a sentence: it goes to the page.
 
@@ -534,7 +543,7 @@ class Case:
 
         return ask_now(self, name)
 
-    @cached_property
+    @property
     def loader(self) -> Any:
         """What the load form needs of this case: its sources, what a frame costs, the frame, and how it is kept."""
         from kit.loader import loader_of
