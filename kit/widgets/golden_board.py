@@ -162,7 +162,7 @@ def _numbers(reading: SignalReading, zone: str) -> str:
     squeezed = ' <span class="ik-break">squeezed</span>' if reading.squeezed else ""
     told = f"{ARROWS[reading.arrow]} {shown(reading.before, reading.signal)} → {shown(reading.now, reading.signal)}"
     arrow = f'<span class="ik-state {"bad" if moved else "unknown"}">{escaped(told)}</span>'
-    return f"{arrow}<span class='ik-soft'>{escaped(when)}</span>{squeezed}"
+    return f"{arrow}<span class='ik-soft ik-when'>{escaped(when)}</span>{squeezed}"
 
 
 def _place(index: Any, time: Any) -> float:

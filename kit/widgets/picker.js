@@ -1,5 +1,5 @@
 // The symptom over time with every change drawn on it; a window is dragged by mouse or moved by keys.
-const WIDTH = 1000, LEFT = 64, RIGHT = 12, ROW = 84, GAP = 12, TOP = 22, AXIS = 24;
+const WIDTH = 1000, LEFT = 64, RIGHT = 12, ROW = 84, GAP = 20, TOP = 22, AXIS = 24;
 
 function clock(ms, zone, whole) {
   const options = { timeZone: zone, hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit" };
