@@ -152,9 +152,9 @@ class LogView(Result):
         return replace(self, exact=True)
 
     @property
-    def is_case(self) -> bool:
-        """Is it a case that is explored?"""
-        return (Path(self.place).expanduser() / "sources.toml").is_file()
+    def evidence_folder(self) -> Path | None:
+        """Where a case keeps its recorded answers; None where no case is explored."""
+        return next((s.answers.folder for s in self.sources if hasattr(s, "answers")), None)
 
     @property
     def is_affordable(self) -> bool:

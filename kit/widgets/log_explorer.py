@@ -49,7 +49,7 @@ class LogExplorer(widgets.VBox):
 
     def __init__(self, view: LogView, *, save_to: str = "explorations") -> None:
         self._whole = view
-        self._save_to = view.place if view.is_case else save_to
+        self._save_to = str(view.evidence_folder or save_to)
         self.value = view
         self.look: Look | None = None
         self._fresh: set[int] = set()

@@ -103,6 +103,7 @@ def test_a_look_is_kept_as_evidence_and_read_back(logs, tmp_path):
     found = logs.find("pool").lines(5)
     (evidence,) = found.save(tmp_path / "kept")
     assert Answers(tmp_path / "kept").read(evidence).table.num_rows == 2
+    assert logs.evidence_folder is None
     (kinds,) = logs.templates().save(tmp_path / "kept")
     assert "template" in Answers(tmp_path / "kept").read(kinds).table.column_names
 
@@ -212,6 +213,9 @@ def test_a_case_is_explored_by_its_own_sources():
     view = kit.explore(sample)
     assert "checkout" in {s.name for s in view.sources}
     assert set(view.only("checkout").lines(3).table["service"]) == {"checkout"}
+    assert view.evidence_folder is not None
+    assert sample not in view.evidence_folder.parents
+    assert view.evidence_folder != sample
 
 
 def test_the_command_prints_what_fits(folder):
