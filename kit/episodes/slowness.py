@@ -11,6 +11,8 @@ from kit.requests import RequestArrays
 
 SLOW_FACTOR = 1.5
 """A request is slow beyond so many times the usual p99 of its route."""
+SLOW_LEAST_S = 0.1
+"""And by no less than this, which a person just notices: a route that answers in 10 ms is not slow at 16."""
 GIVEN_UP = (499, 460)
 """Statuses that a proxy writes when the client closed the connection before the answer was there."""
 
@@ -25,9 +27,9 @@ def slow_requests(
 ) -> np.ndarray:
     """Which requests were slow? `among`: the healthy ones that the usual p99 is taken from; None: all that succeeded.
 
-    Slow is what takes 1.5 times the usual p99 of its route, the middle of its minutes' p99; less where the objective,
-    `objective_s`, lies between the two. A client that gave up tells of slowness whatever time it waited; it is not the
-    client's fault.
+    Slow is what takes 1.5 times the usual p99 of its route, the middle of its minutes' p99, and a tenth of a second
+    more than that; less where the objective, `objective_s`, lies between. A client that gave up tells of slowness
+    whatever time it waited; it is not the client's fault.
     """
     return (arrays.duration_s > slow_limits(arrays, routes, given_up, objective_s, among)) | given_up
 
@@ -59,6 +61,7 @@ def slow_limits(
         at = chunk[healthy] - chunk[healthy].min()
         (p99,) = grouped_quantiles(at, arrays.duration_s[healthy], (0.99,), int(at.max()) + 1)
         usual = float(np.nanmedian(p99))
-        within = objective_s is not None and usual < objective_s < SLOW_FACTOR * usual
-        limits[mine] = objective_s if within else SLOW_FACTOR * usual
+        limit = max(SLOW_FACTOR * usual, usual + SLOW_LEAST_S)
+        within = objective_s is not None and usual < objective_s < limit
+        limits[mine] = objective_s if within else limit
     return limits
