@@ -167,6 +167,8 @@ def recovers_after(
     )
     if ill is None:
         return no_data(f"{signal} cannot be seen just before {reversal}.", evidence=ids)
+    if not ill and is_out(series, windows, windows.incident) is False:
+        return no_data(f"{signal} scatters too much for its move in the harm to stand out.", evidence=ids)
     if not ill:
         return Outcome(FAILED, f"{signal} was back in its usual range before {reversal}.", {}, ids)
     span = Window(row.time, done + timedelta(seconds=within_s + 60))

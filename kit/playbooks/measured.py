@@ -9,7 +9,7 @@ from typing import Any
 from connectors.errors import ConnectorError
 from kit.checks.facts import Facts, Track, service_of
 from kit.errors import KitError
-from kit.playbooks.words import ANYWHERE, MACHINES, PHRASES, SIGNALS
+from kit.playbooks.words import ANYWHERE, MACHINES, SIGNALS
 
 DISK_FULL = 0.9
 """A disk less full than this is not the one that a log calls full."""
@@ -124,10 +124,10 @@ def fullest_disk(facts: Facts, *, told: bool) -> str | None:
     return None if told and most < DISK_FULL else best
 
 
-def who_cannot_write(facts: Facts, services: Sequence[str | None]) -> str | None:
-    """Which of these services logs that there is no room left? The first that does."""
+def who_says(facts: Facts, services: Sequence[str | None], where: str) -> str | None:
+    """Which of these services logs such lines in the incident: of a full disk, of being full? The first that does."""
     for service in dict.fromkeys(s for s in services if s):
-        track = _lines(facts, service, PHRASES["disk_words"])
+        track = _lines(facts, service, where)
         if track is not None and track.within(facts.windows.incident).sum() > 0:
             return service
     return None

@@ -19,7 +19,7 @@ from kit.playbooks.measured import (
     fullest_disk,
     signal_of_kind,
     waits_for,
-    who_cannot_write,
+    who_says,
 )
 from kit.playbooks.words import PHRASES, SIGNALS
 
@@ -96,9 +96,10 @@ def describe_situation(
     }
     for name in SIGNALS:
         words[name] = signal_of_kind(facts, name, entry, service, callee)
-    cannot_write = who_cannot_write(facts, (ill, service, callee, log))
+    cannot_write = who_says(facts, (ill, service, callee, log), PHRASES["disk_words"])
     words["disk"] = fullest_disk(facts, told=cannot_write is not None)
     words |= waits_for(facts, service, callee, words)
+    words["full_says"] = who_says(facts, (ill,), PHRASES["full_words"])
     words["attempts"] = words["attempts"] or _attempts(facts, log)
     words["loop"] = words["attempts"] or ""
     words["squeezed"] = words["pool"] or words["cpu"]

@@ -38,6 +38,7 @@ NEEDS: Mapping[str, str] = {
     "callee": "which dependency {service} waits for",
     "callee_latency": "how long {service} waits for {callee}",
     "waiting": "how long {service} waits for {callee}: its time, its locks, or the line for a connection",
+    "ran_out": "how full that is which {ill} says it has no more of",
     "callee_errors": "how many calls to {callee} fail",
     "service_latency": "how long {service} takes",
     "ill_errors": "the error ratio of {ill} itself",
@@ -77,6 +78,7 @@ FALLBACK: Mapping[str, str] = {
     "disk_owner": "a service",
     "cpu_owner": "a service",
     "memory": "memory",
+    "full_says": "it",
     "hurts": "is ill",
     "hurt": "are hurt",
     "location": "one place",
@@ -115,6 +117,10 @@ PHRASES: Mapping[str, str] = {
     "disk_words": any_phrase(
         "No space left on device", "ENOSPC", "disk full", "disk is full", "could not write", "could not extend file",
         "Disk quota exceeded",
+    ),
+    "full_words": any_phrase(
+        "no free slot", "no free worker", "too busy", "overloaded", "server is busy", "queue is full", "queue full",
+        "concurrency limit", "over capacity", "load shed", "rejected execution", "thread pool is exhausted",
     ),
     "lock_words": any_phrase(
         "still waiting for", "Lock wait timeout exceeded", "lock wait timeout", "deadlock detected",
