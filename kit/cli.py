@@ -115,7 +115,7 @@ def lab(case: CasePath) -> None:
     import subprocess
 
     from kit.case import open_case
-    from kit.lab_command import lab_command
+    from kit.lab_command import lab_command, lab_environment
     from kit.walk import WALK, copy_notebooks
 
     opened = open_case(case_folder(case))
@@ -123,7 +123,7 @@ def lab(case: CasePath) -> None:
     if not (notebooks / f"{WALK[0]}.ipynb").exists():
         copy_notebooks(notebooks, case_path="..")
     command = lab_command(f"notebooks/{WALK[0]}.ipynb")
-    raise typer.Exit(subprocess.run(command, cwd=opened.folder, check=False).returncode)
+    raise typer.Exit(subprocess.run(command, cwd=opened.folder, env=lab_environment(), check=False).returncode)
 
 
 @app.command()

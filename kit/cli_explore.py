@@ -10,7 +10,7 @@ import typer
 
 from connectors.durable import write_whole
 from kit.errors import BadCase
-from kit.lab_command import lab_command
+from kit.lab_command import lab_command, lab_environment
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,8 @@ def explore(
         return 0
     notebook = place_notebook(out, place, tz=tz)
     typer.echo(f"notebook {notebook}")
-    return subprocess.run(lab_command(notebook.name), cwd=notebook.parent, check=False).returncode
+    command, environment = lab_command(notebook.name), lab_environment()
+    return subprocess.run(command, cwd=notebook.parent, env=environment, check=False).returncode
 
 
 def place_notebook(out: Path, place: str, *, tz: str | None = None) -> Path:

@@ -74,7 +74,7 @@ class LogExplorer(widgets.VBox):
             placeholder="a time, or a trace or request id", description="go to", continuous_update=False,
             layout=widgets.Layout(width="330px"), style={"description_width": "40px"},
         )  # fmt: skip
-        self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="160px", visibility="hidden"))
+        self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="160px", display="none"))
         self._doing = widgets.HTML()
         self._says = widgets.HTML().add_class("ik-says")
         self._code = widgets.HTML(layout=widgets.Layout(display="none"))
@@ -376,8 +376,7 @@ class LogExplorer(widgets.VBox):
     def _share(self, doing: str, share: float | None) -> None:
         """How far what is done in the background is; None: it is over."""
         over = share is None
-        self._bar.layout.visibility = "hidden" if over else "visible"
-        self._cancel.layout.display = "none" if over else ""
+        self._bar.layout.display = self._cancel.layout.display = "none" if over else ""
         if over:
             self._doing.value = escaped(visible(doing))
         else:
@@ -386,8 +385,8 @@ class LogExplorer(widgets.VBox):
 
     def _shown(self, look: Look, *, exact: bool = False) -> None:
         self.look = look
-        mark = '<span class="ik-mark-sampled">sampled</span>' if look.sampled else ""
-        mark = '<span class="ik-mark-exact">exact</span>' if exact and not look.sampled else mark
+        mark = '<span class="ik-mark-sampled">sampled</span> ' if look.sampled else ""
+        mark = '<span class="ik-mark-exact">exact</span> ' if exact and not look.sampled else mark
         lacks = "; ".join(look.because)
         more = f' <span class="ik-lacks">({escaped(visible(lacks))})</span>' if lacks else ""
         self._says.value = f'<div role="status">{mark}{escaped(look.headline)}{more}</div>'
@@ -402,7 +401,7 @@ class LogExplorer(widgets.VBox):
         self._code.layout.display = "" if wanted else "none"
 
 
-_SMALL = widgets.Layout(width="70px", height="24px")
+_SMALL = widgets.Layout(width="74px", height="24px", flex="0 0 auto")
 _BUTTON = widgets.Layout(width="auto")
 _GRID = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(330px, 1fr))", grid_gap="8px")
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kit.lab_command import QUIET, lab_environment
 from tests.browser.chromium import FLAGS, needed
 
 TOKEN = "looking"
@@ -26,10 +27,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}", *QUIET,
     ]  # fmt: skip
-    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = lab_environment()
+    server = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(trust_env=False, transport=httpx.HTTPTransport(retries=60)) as client:
