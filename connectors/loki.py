@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
-from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -21,29 +19,27 @@ from pydantic import Field
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, Selection
 from connectors.copies import COPY_ROWS, AnsweredFromCopy
-from connectors.errors import BadInput, ConnectorError, NotExpressible
+from connectors.errors import BadInput, NotExpressible
 from connectors.http import Http
-from connectors.logql import NO_ERRORS, NUMBER, Column, label_of, nanoseconds, quoted, reached, stages
-from connectors.loki_counts import Ask, cells, numbers, top_rows, union_rows
-from connectors.loki_pages import SLICES, Pager, shares
-from connectors.loki_rows import Entry, Parser, Shape, shape_of, table_of
+from connectors.logql import NUMBER, Column, quoted, reached
+from connectors.loki_counts import cells, numbers, top_rows, union_rows
+from connectors.loki_lines import LokiLines, TooManySeries
+from connectors.loki_pages import shares
+from connectors.loki_rows import Entry, Parser, Shape, table_of
 from connectors.probe import Probe, clock_by_date
-from connectors.questions import COMPARED, FIELDS, UNLISTED, asked, counted, measured, step_us
-from connectors.schema import LOGS, REST
+from connectors.questions import COMPARED, FIELDS, UNLISTED, counted, measured, step_us
 from connectors.settings import Place
 from connectors.settings import Settings as Base
 from connectors.tables import Tables
-from connectors.where import And, Compare, fields, kind_of, need_fields, parse, resolve
+from connectors.where import kind_of
 from connectors.window import Window
 
 PAGE = 5_000
 """As many lines as Loki gives at a time unless it is told otherwise."""
 PATIENCE_S = 90.0
 """Taking lines apart takes Loki long, and it says nothing meanwhile."""
-LOOKED_AT = 2_000
 DRAWN = 5_000
 PUSHED = frozenset({"n", "count", "sum", "mean", "min", "max"})
-_MILLI = timedelta(milliseconds=1)
 _ALL = '{service_name=~".+"}'
 
 
@@ -96,20 +92,17 @@ class LokiLogs(AnsweredFromCopy):
         super().__init__()
         self.name = name
         self.copy_rows = copy_rows
-        self._http, self._selector, self._parser, self._page = http, selector.strip(), parser, page
-        self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
-        self._chosen = dict(fields or {})
-        self._shapes: dict[Window, Shape] = {}
-        self._found: dict[tuple[Window, str], Column | None] = {}
-        if not (self._selector.startswith("{") and self._selector.endswith("}")):
-            raise BadInput(f'The selector of {name} is {selector!r}: write it like {{namespace="shop"}}.')
+        self._http = http
+        self._lines = LokiLines(
+            name, http, selector=selector, parser=parser, fields=fields or {}, page=page, tenant=tenant
+        )  # fmt: skip
 
     # -- the questions ----------------------------------------------------------------------------------------
 
     def fields(self, window: Window, *, where: str | None = None) -> Answer:
         """See `Tables.fields`. Exact where the window has up to 5,000 lines; else told by as many, drawn in slices."""
-        asking = self._asking("fields", window, {"window": window, "where": where})
-        total = self._total(asking, window, where)
+        asking = self._lines.asking("fields", window, {"window": window, "where": where})
+        total = self._lines.total(asking, window, where)
         if not total:
             return asking.answer(FIELDS.empty_table())
         drawn = self._drawn(asking, window, total, DRAWN, where, seed=0, names=None)
@@ -137,15 +130,15 @@ class LokiLogs(AnsweredFromCopy):
         if step is not None and step % 1000:
             raise NotExpressible(f"{self.name} bins by whole milliseconds, {every} is none: take a longer step.")
         arguments = {"window": window, "every": every, "by": by, "where": where, "top": top}
-        asking = self._asking("count", window, arguments)
-        columns = self._columns(window, by, where)
-        query = self._pipeline(window, columns, where, by)
+        asking = self._lines.asking("count", window, arguments)
+        columns = self._lines.columns(window, by, where)
+        query = self._lines.pipeline(window, columns, where, by)
         if step is None and not by:
-            return asking.answer(pa.table([[self._total(asking, window, where)]], schema=schema))
+            return asking.answer(pa.table([[self._lines.total(asking, window, where)]], schema=schema))
         try:
-            ask, groups = self._asker(asking), [columns[name] for name in by]
+            ask, groups = self._lines.asker(asking), [columns[name] for name in by]
             found = cells(ask, query, window, step, groups) if step else numbers(ask, query, window, groups)
-        except _TooManySeries:
+        except TooManySeries:
             return super().count(window, every=every, by=by, where=where, top=top)
         rows, _ = top_rows(found, by=by, binned=step is not None, top=top)
         arrays = [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)]
@@ -167,31 +160,31 @@ class LokiLogs(AnsweredFromCopy):
         Bins and percentiles are answered from a copy of the window.
         """
         schema = measured(every=every, by=by, stats=stats)
-        columns = self._columns(window, [field, *by], where)
+        columns = self._lines.columns(window, [field, *by], where)
         if kind_of(columns[field].type) not in ("number", "none"):
             raise BadInput(f"{field} in {self.name} is no number, so it cannot be measured: count by it instead.")
         arguments = {"window": window, "field": field, "stats": stats, "every": every, "by": by, "where": where}
-        asking = self._asking("measure", window, {**arguments, "top": top})
-        if every is not None or not set(stats) <= PUSHED or not self._total(asking, window, None):
-            if self._total(asking, window, None):
+        asking = self._lines.asking("measure", window, {**arguments, "top": top})
+        if every is not None or not set(stats) <= PUSHED or not self._lines.total(asking, window, None):
+            if self._lines.total(asking, window, None):
                 return super().measure(window, field, stats=stats, every=every, by=by, where=where, top=top)
             return asking.answer(_nothing_measured(schema, by=by, every=every))
         try:
             rows = self._measured(asking, window, columns, field, by, where, top)
-        except _TooManySeries:
+        except TooManySeries:
             return super().measure(window, field, stats=stats, every=every, by=by, where=where, top=top)
         arrays = [pa.array([row.get(f.name) for row in rows], f.type) for f in schema]
         return asking.answer(pa.table(arrays, schema=schema))
 
     def compare(self, fields: Sequence[str], *, bad: Selection, good: Selection, top: int = 50) -> Answer:
         """See `Tables.compare`. Exact: one count a field and side, from a copy where that makes too many series."""
-        asking = self._asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
+        asking = self._lines.asking("compare", None, {"fields": fields, "bad": bad, "good": good, "top": top})
         sides = (bad, good)
         try:
             counts = [[self._values(asking, name, side) for side in sides] for name in dict.fromkeys(fields)]
-        except _TooManySeries:
+        except TooManySeries:
             return super().compare(fields, bad=bad, good=good, top=top)
-        totals = (self._total(asking, bad.window, bad.where), self._total(asking, good.window, good.where))
+        totals = (self._lines.total(asking, bad.window, bad.where), self._lines.total(asking, good.window, good.where))
         rows: list[tuple[Any, ...]] = []
         for name, (b, g) in zip(dict.fromkeys(fields), counts, strict=True):
             rows += [(name, *row, *totals, 0.0) for row in union_rows(b, g, totals, top=top)]
@@ -206,10 +199,10 @@ class LokiLogs(AnsweredFromCopy):
         if n < 1:
             raise BadInput(f"A sample of {n} rows says nothing: ask for one at least.")
         arguments = {"window": window, "n": n, "where": where, "seed": seed, "fields": fields}
-        asking = self._asking("sample", window, arguments)
-        names = self._asked_for(window, fields)
-        self._columns(window, (), where)
-        total = self._total(asking, window, where)
+        asking = self._lines.asking("sample", window, arguments)
+        names = self._lines.names(window, fields)
+        self._lines.columns(window, (), where)
+        total = self._lines.total(asking, window, where)
         table = self._drawn(asking, window, total, n, where, seed=seed, names=names)
         said = f"time slices: {table.num_rows:,} of {total:,.0f} rows, seed {seed}" if total > n else None
         return asking.answer(table, sampled=said)
@@ -230,23 +223,23 @@ class LokiLogs(AnsweredFromCopy):
         if order not in ("time", "-time"):
             raise BadInput(f"There is no order {order!r}: rows come by time or by -time.")
         arguments = {"window": window, "where": where, "fields": fields, "order": order, "limit": limit}
-        asking = self._asking("rows", window, arguments)
-        names = self._asked_for(window, fields)
-        columns = self._columns(window, (), where)
-        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
-        query = self._lines(window, columns, where)
+        asking = self._lines.asking("rows", window, arguments)
+        names = self._lines.names(window, fields)
+        columns = self._lines.columns(window, (), where)
+        shape = self._lines.shape_with(window, columns)
+        query = self._lines.query_of(window, columns, where)
         return Stream(
-            self._schema(names, columns), asking,
+            self._lines.schema(names, columns), asking,
             lambda stream: self._batches(stream, asking, query, shape, window, order, limit),
         )  # fmt: skip
 
     def probe(self) -> Probe:
         """Which server is it, how fast does it answer, how far off is its clock, and may its labels be read?"""
         began = time.monotonic()
-        self._get("labels", {"since": "1h"})
+        self._lines.get("labels", {"since": "1h"})
         took = time.monotonic() - began
         offset, error = clock_by_date(self._http, "/loki/api/v1/status/buildinfo")
-        return Probe(self._engine, took, offset, error, may=("labels",))
+        return Probe(self._lines.engine, took, offset, error, may=("labels",))
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -259,7 +252,7 @@ class LokiLogs(AnsweredFromCopy):
     ) -> Iterator[pa.RecordBatch]:
         sign, given, lost = (-1 if order == "-time" else 1), 0, 0
         wanted = None if limit is None else limit + 1
-        for entries in self._pager(asking).pages(query, window, backward=order == "-time", limit=wanted):
+        for entries in self._lines.pager(asking).pages(query, window, backward=order == "-time", limit=wanted):
             kept = entries if limit is None else entries[: limit - given]
             seq = [sign * (given + at) for at in range(len(kept))]
             if kept:
@@ -273,37 +266,23 @@ class LokiLogs(AnsweredFromCopy):
         if lost:
             asking.missing.append(f"{lost:,} values did not fit the type of their field and are left out")
 
-    def _pager(self, asking: Asking) -> Pager:
-        """Pages of lines for one question."""
-
-        def ask(query: Mapping[str, str]) -> list[Any]:
-            asking.queries.append(query["query"])
-            return self._ask(asking, "query_range", query)
-
-        def streams(selector: str, low: int, high: int) -> list[dict[str, str]]:
-            asking.queries.append(f"series {selector}")
-            around = {"start": str(low - 1_000_000_000), "end": str(high + 1_000_000_000)}  # none shorter is accepted
-            return self._get("series", {"match[]": selector, **around})["data"]
-
-        return Pager(self._page, ask, streams, asking.missing)
-
     def _drawn(
         self, asking: Asking, window: Window, total: float, n: int, where: str | None, *, seed: int,
         names: Sequence[str] | None,
     ) -> pa.Table:  # fmt: skip
         """All rows of the window, or the first ones of slices of it, with the weights that make them stand for all."""
-        columns = self._columns(window, (), where)
-        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
-        query = self._lines(window, columns, where)
-        schema = self._schema(names if names is not None else self._asked_for(window, None), columns)
-        pager, entries = self._pager(asking), []
+        columns = self._lines.columns(window, (), where)
+        shape = self._lines.shape_with(window, columns)
+        query = self._lines.query_of(window, columns, where)
+        schema = self._lines.schema(names if names is not None else self._lines.names(window, None), columns)
+        pager, entries = self._lines.pager(asking), []
         weights: list[float] = []
         if total <= n:
             for page in pager.pages(query, window, backward=False, limit=None):
                 entries += page
             weights = [1.0] * len(entries)
         else:
-            for part, there, share in shares(lambda part: self._n(asking, query, part), window, n, seed=seed):
+            for part, there, share in shares(lambda part: self._lines.n(asking, query, part), window, n, seed=seed):
                 taken: list[Entry] = []
                 for page in pager.pages(query, part, backward=seed % 2 == 1, limit=share):
                     taken += page
@@ -318,24 +297,11 @@ class LokiLogs(AnsweredFromCopy):
 
     # -- counts -----------------------------------------------------------------------------------------------
 
-    def _total(self, asking: Asking, window: Window, where: str | None) -> float:
-        return self._n(asking, self._pipeline(window, self._columns(window, (), where), where, ()), window)
-
-    def _n(self, asking: Asking, query: str, window: Window) -> float:
-        return sum(numbers(self._asker(asking), query, window, ()).values())
-
-    def _asker(self, asking: Asking) -> Ask:
-        def ask(path: str, query: Mapping[str, str]) -> list[Any]:
-            asking.queries.append(query["query"])
-            return self._ask(asking, path, query)
-
-        return ask
-
     def _values(self, asking: Asking, name: str, side: Selection) -> dict[str | None, float]:
         """How often has the field each value, on one side of a comparison? None: it is missing."""
-        columns = self._columns(side.window, [name], side.where)
-        query = self._pipeline(side.window, columns, side.where, [name])
-        found = numbers(self._asker(asking), query, side.window, [columns[name]])
+        columns = self._lines.columns(side.window, [name], side.where)
+        query = self._lines.pipeline(side.window, columns, side.where, [name])
+        found = numbers(self._lines.asker(asking), query, side.window, [columns[name]])
         return {value: n for (value,), n in found.items()}
 
     def _measured(
@@ -343,8 +309,8 @@ class LokiLogs(AnsweredFromCopy):
         where: str | None, top: int,
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Rows of `measure`: the statistics of each group, those past the top put together."""
-        label, ask, groups = reached(columns[field]), self._asker(asking), [columns[name] for name in by]
-        query = self._pipeline(window, columns, where, [field, *by]) + f" | {label}=~{quoted(NUMBER)}"
+        label, ask, groups = reached(columns[field]), self._lines.asker(asking), [columns[name] for name in by]
+        query = self._lines.pipeline(window, columns, where, [field, *by]) + f" | {label}=~{quoted(NUMBER)}"
         counts = numbers(ask, query, window, groups)
         parts = {
             over: numbers(ask, query, window, groups, over=over, unwrap=f" | unwrap {label}")
@@ -361,142 +327,6 @@ class LokiLogs(AnsweredFromCopy):
             }  # fmt: skip
             measured_rows.append({**dict(zip(by, row, strict=False)), **stats, "error": 0.0})
         return measured_rows or ([] if by else [{"n": 0.0, "count": 0.0, "error": 0.0}])
-
-    # -- how they are asked -----------------------------------------------------------------------------------
-
-    def _pipeline(self, window: Window, columns: Mapping[str, Column], where: str | None, names: Sequence[str]) -> str:
-        """The selector and the stages that give the filter's rows, with labels for these columns."""
-        shape = Shape(self._shape(window).parser, columns, self._shape(window).mixed)
-        tree = None
-        if where is not None:
-            known = {name: column.type for name, column in columns.items()}
-            tree = resolve(parse(where), known, source=self.name)
-        used = [*names, *(fields(parse(where)) if where is not None else ())]
-        parsed = any(name != "time" and not columns[name].of_stream for name in used)
-        stage = f"{shape.stage}{NO_ERRORS}" if parsed else ""
-        return f"{self._narrowed(tree, columns)}{stage}{stages(tree, columns)}"
-
-    def _lines(self, window: Window, columns: Mapping[str, Column], where: str | None) -> str:
-        """The query of the filter's lines, without the labels that a parser made: each line would be its own stream."""
-        query = self._pipeline(window, columns, where, ())
-        own = sorted({column.key for column in columns.values() if column.of_stream} | {"detected_level"})
-        return f"{query} | keep {', '.join(own)}" if NO_ERRORS in query else query
-
-    def _narrowed(self, tree: Any, columns: Mapping[str, Column]) -> str:
-        """The selector, with the equalities of stream labels that the whole filter demands."""
-        parts = tree.parts if isinstance(tree, And) else (tree,)
-        more = [
-            f"{columns[p.field].label}={quoted(p.value)}"
-            for p in parts
-            if isinstance(p, Compare) and p.op == "=" and isinstance(p.value, str) and p.value and p.field != "time"
-            and columns[p.field].of_stream and columns[p.field].label in self._stream_labels
-        ]  # fmt: skip
-        inner = self._selector[1:-1].strip().rstrip(",")
-        return "{" + ", ".join(filter(None, [inner, *more])) + "}"
-
-    @cached_property
-    def _stream_labels(self) -> frozenset[str]:
-        """The labels that are indexed, and so can stand in a selector."""
-        return frozenset(self._get("labels", {"since": "8760h"}).get("data") or ())
-
-    def _looked_at(self, window: Window) -> Window:
-        """The window whose lines tell what this one's look like: one that holds it and was looked at, or itself."""
-        around = (w for w, shape in self._shapes.items() if w.start <= window.start and window.end <= w.end)
-        return next((w for w in around if self._shapes[w].columns), window)
-
-    def _shape(self, window: Window) -> Shape:
-        """What the window's lines look like, told by some of them from all over it."""
-        window = self._looked_at(window)
-        if window not in self._shapes:
-            asking = self._asking("looking", window, {})
-            pager, width = self._pager(asking), (window.end - window.start) / SLICES
-            entries: list[Entry] = []
-            size = min(self._page, LOOKED_AT // SLICES)
-            for i in range(SLICES if width > _MILLI else 1):
-                low = window.start + width * i
-                high = window.end if width <= _MILLI else low + width
-                if high > low:
-                    entries += pager.page(self._selector, nanoseconds(low), nanoseconds(high), size)
-            self._shapes[window] = shape_of(entries, self._chosen, self._parser, source=self.name)
-        return self._shapes[window]
-
-    def _columns(self, window: Window, names: Sequence[str], where: str | None) -> dict[str, Column]:
-        """The window's columns by name; what is named and was not seen is looked for once.
-
-        Raises `UnknownField` when it is nowhere in the window. A window without lines has any column, empty.
-        """
-        shape, window = self._shape(window), self._looked_at(window)
-        known = {"time": Column("time", "time", None, LOGS.field("time").type), **shape.columns}
-        known |= {name: column for (w, name), column in self._found.items() if w == window and column is not None}
-        wanted = [*names, *(fields(parse(where)) if where is not None else ())]
-        for name in dict.fromkeys(n for n in wanted if n not in known):
-            if (window, name) not in self._found:
-                self._found[window, name] = self._searched(window, shape, name)
-            column = self._found[window, name]
-            if column is None:
-                need_fields([name], known, where=self.name)
-            else:
-                known[name] = column
-        return known
-
-    def _searched(self, window: Window, shape: Shape, name: str) -> Column | None:
-        """The column of a field that was not seen in the lines looked at; None where no line of the window has it."""
-        if not shape.columns:
-            return Column(name, name, label_of(name), pa.null())
-        column = Column(name, name, label_of(name), pa.string())
-        query = f'{self._selector}{shape.stage}{NO_ERRORS} | {column.label}!=""'
-        return column if self._n(self._asking("looking", window, {}), query, window) else None
-
-    def _asked_for(self, window: Window, fields: Sequence[str] | None) -> list[str]:
-        own = [name for name in self._shape(window).columns if name not in LOGS.names]
-        if fields is None:
-            return [*LOGS.names, *own, REST]
-        need_fields(fields, {*own, *LOGS.names, *self._columns(window, (), None)}, where=self.name)
-        return list(dict.fromkeys(["time", "seq", "weight", *fields]))
-
-    def _schema(self, names: Sequence[str], columns: Mapping[str, Column]) -> pa.Schema:
-        def typed(name: str) -> pa.Field:
-            if name in LOGS.names:
-                return LOGS.field(name)
-            return pa.field(name, pa.string() if name == REST else columns[name].type)
-
-        return pa.schema([typed(name) for name in names], metadata=LOGS.metadata)
-
-    def _get(self, path: str, query: Mapping[str, str]) -> Any:
-        reply = self._http.send("GET", f"/loki/api/v1/{path}", query=query, headers=self._headers)
-        if not reply.good:
-            raise self._http.refusal(reply)
-        return self._http.json(reply.content)
-
-    def _ask(self, asking: Asking, path: str, query: Mapping[str, str]) -> list[Any]:
-        try:
-            found = self._get(path, query)
-        except BadInput as error:
-            if "maximum" in str(error) and "series" in str(error):
-                raise _TooManySeries(str(error)) from None
-            raise
-        for warning in found.get("warnings") or ():
-            asking.missing.append(f"Loki warns: {str(warning)[:200]}")
-        data = found.get("data") or {}
-        summary = (data.get("stats") or {}).get("summary") or {}
-        asking.cost["server_s"] = asking.cost.get("server_s", 0.0) + float(summary.get("execTime") or 0.0)
-        asking.cost["bytes"] = asking.cost.get("bytes", 0.0) + float(summary.get("totalBytesProcessed") or 0.0)
-        return data.get("result") or []
-
-    @cached_property
-    def _engine(self) -> str:
-        try:
-            version = self._get("status/buildinfo", {}).get("version")
-        except ConnectorError:
-            version = None
-        return f"Loki {version}" if version else "Loki"
-
-    def _asking(self, question: str, window: Window | None, arguments: dict[str, Any]) -> Asking:
-        return Asking(self.name, question, asked(arguments) if arguments else "{}", self._engine, window)
-
-
-class _TooManySeries(Exception):
-    """The server refuses to make so many series of one query."""
 
 
 def _nothing_measured(schema: pa.Schema, *, by: Sequence[str], every: str | None) -> pa.Table:
