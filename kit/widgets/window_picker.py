@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -136,12 +137,16 @@ def _window(given: Any) -> Window | None:
     """A window out of what the browser sent: two times in milliseconds, or nothing."""
     if given == []:
         return None
-    if not (isinstance(given, list) and len(given) == 2 and all(isinstance(v, int | float) for v in given)):
+    if not (isinstance(given, list) and len(given) == 2 and all(_is_number(v) for v in given)):
         raise BadInput("A window is two times.")
     low, high = (round(float(v)) for v in given)
     if not 0 <= low < high < 1e14:
         raise BadInput("A window ends after it starts.")
     return Window(datetime.fromtimestamp(low / 1000.0, UTC), datetime.fromtimestamp(high / 1000.0, UTC))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _line(frame: pd.DataFrame, name: Any, *, bad: bool) -> dict[str, Any]:

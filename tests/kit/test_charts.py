@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.plots.board import signal_board
@@ -16,6 +16,7 @@ CHANGES = pd.DataFrame(
 )
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 49_999), st.sampled_from([1e9, -1e9]))
 def test_a_spike_of_one_sample_is_drawn(at, height):
     values = np.sin(np.arange(50_000) / 1000.0)
@@ -25,6 +26,7 @@ def test_a_spike_of_one_sample_is_drawn(at, height):
     assert len(kept) <= 504
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 49_000))
 def test_a_gap_stays_a_gap(start):
     values = np.ones(50_000)
