@@ -130,7 +130,6 @@ def _said(place: Path, secured: Secured, key: str) -> dict[str, str]:
         "html": [*exported, "page.html"],
         "ipynb": [*exported, "walk.unredacted.ipynb", "--to", "ipynb", "--unredacted"],
         "bundle": [*exported, "case.unredacted.zip", "--to", "bundle", "--unredacted", "--with-rows"],
-        "verify": ["verify", "case.unredacted.zip"],
         "wrong": ["new", "other", "--from", f"{secured.url}/shop-nowhere", "--authority", secured.authority, "--debug"],
     }
     said = {}
@@ -160,7 +159,7 @@ def test_the_search_would_find_a_key(tmp_path):
     assert not any("e.txt" in one for one in found)
 
 
-@pytest.mark.parametrize("command", ["new", "check", "snapshot", "run", "html", "ipynb", "bundle", "verify"])
+@pytest.mark.parametrize("command", ["new", "check", "snapshot", "run", "html", "ipynb", "bundle"])
 def test_the_commands_did_their_work(worked, command):
     said = worked[2][command]
     assert said.startswith("0\n"), said[-2000:]
