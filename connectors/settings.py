@@ -32,7 +32,8 @@ class Settings(BaseModel):
     """The keys that every source may have; a connector's own settings extend it.
 
     `interval` is how often a metric source has a sample, `retention` how long the source keeps its data; `withheld`
-    says what was left out of it, and why; `ui` is the address of the source's own interface, for links.
+    says what was left out of it, and why; `ui` is the address of the source's own interface, for links. `history`: its
+    changes count for the base rate alone, those before the look; none of them is a suspect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     retention: str | None = None
     withheld: str | None = None
     ui: str | None = None
+    history: bool = False
 
     @field_validator("interval", "retention")
     @classmethod

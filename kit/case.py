@@ -47,8 +47,8 @@ STEPS_S = (5, 10, 15, 30, 60, 300, 900, 3600)
 BINS_WANTED = 120
 HISTORY_DAYS = 14
 LOADED = (
-    "look", "every", "catalog", "requests", "metrics", "reported_changes", "derived_changes", "changes", "commits",
-    "request_rows", "alerts", "wide", "symptom",
+    "look", "every", "catalog", "requests", "metrics", "reported_changes", "earlier_changes", "derived_changes",
+    "changes", "commits", "request_rows", "alerts", "wide", "symptom",
 )  # fmt: skip
 """What is the same whichever episode is investigated."""
 
@@ -283,6 +283,13 @@ class Case:
         return questions.changes(self, history_days=HISTORY_DAYS)
 
     @cached_property
+    def earlier_changes(self) -> pd.DataFrame:
+        """CHANGES before the look that count for the base rate alone: nobody suspects them."""
+        from kit import questions
+
+        return questions.earlier_changes(self, history_days=HISTORY_DAYS)
+
+    @cached_property
     def derived_changes(self) -> list[Any]:
         """What the data shows to have moved, whether somebody reported it or not."""
         from kit.derived_questions import derive_changes
@@ -441,8 +448,8 @@ class Case:
         """
         if self.reported_changes.empty:
             return None
-        first = self.reported_changes["time"].min().to_pydatetime()
-        return Window(min(first, self.look.start), self.look.end)
+        firsts = [t["time"].min().to_pydatetime() for t in (self.reported_changes, self.earlier_changes) if len(t)]
+        return Window(min(*firsts, self.look.start), self.look.end)
 
     @property
     def noted(self) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ def rank_changes(
     path: pd.DataFrame | None = None,
     symptom: str | None = None,
     history: Window | None = None,
+    earlier: Table | None = None,
 ) -> Suspects:
     """What moved before it did, and would a change be there by chance anyway?
 
@@ -64,7 +65,8 @@ def rank_changes(
     suspected). `path`: PATH, and `symptom` the service, or a signal of it, that is ill: they give the scope; without
     them it is unknown and counts for all alike. `history`: the span over which the change log is complete, which gives
     the base rate: λ changes a second of that scope outside of the candidate's own window, p = 1 − exp(−λ·w), w from its
-    effect to the end of the onset, at least two minutes. Without it p is NaN: unknown, and said.
+    effect to the end of the onset, at least two minutes. Without it p is NaN: unknown, and said. `earlier`: CHANGES
+    that count for that rate alone.
 
     Score = time × scope × dose. Time is 1 within two minutes before the onset's interval or in it, then halves every 30
     minutes (24 hours for certificates that run out, disks, jobs); where p > .3 time is worth nothing, and no change is
@@ -85,8 +87,10 @@ def rank_changes(
     hops = distances(path)
     ill = _service(symptom) or (first_caller(path) if path is not None else None)
     seen = [_seen(row, rows, moment, hops, ill, symptom is not None) for row in rows]
+    past = _rows(earlier) if earlier is not None else []
+    everyone = [*seen, *(_seen(row, past, moment, hops, ill, symptom is not None) for row in past)]
     slow = {row["id"] for row in rows if acts_slowly(row)}
-    judged = [_judged(s, seen, moment, history, slow=s.id in slow) for s in seen]
+    judged = [_judged(s, everyone, moment, history, slow=s.id in slow) for s in seen]
     return _ranked(judged, moment, history, second=False)
 
 
@@ -124,6 +128,7 @@ def rerank_changes(
         for s in suspects.suspects
     }
     common = {w for w in words if sum(w in o for o in own.values()) > max(1, len(own) / 2)}
+    names = words_in(" ".join(s.service or "" for s in suspects.suspects))  # whose it is says the scope, no content
     nodes = cut_nodes(cut)
     hops = distances(path)
     found, told = [], set()
@@ -140,7 +145,7 @@ def rerank_changes(
         if version:
             factor *= 2.0
             why.append(version)
-        shared = sorted((own[s.id] & words) - common)
+        shared = sorted((own[s.id] & words) - common - names)
         if shared:
             factor *= 1.0 + min(2.0, 0.75 * len(shared))
             why.append(f"speaks of {', '.join(shared[:4])}, as do the lines at the break")

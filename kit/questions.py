@@ -65,8 +65,15 @@ def changes(case: Case, *, history_days: int) -> pd.DataFrame:
     A commit changes nothing before it is deployed: where another source says what was deployed when, commits are left
     out here and serve as the content of those changes (`commits`).
     """
-    reported = _changes_of(case, [s for s in case.sources("changes") if not _is_repository(case, s)], history_days)
+    sources = [s for s in case.sources("changes") if not (_is_repository(case, s) or _is_history(case, s))]
+    reported = _changes_of(case, sources, history_days)
     return reported if len(reported) else commits(case, history_days=history_days)
+
+
+def earlier_changes(case: Case, *, history_days: int) -> pd.DataFrame:
+    """CHANGES before the look, of the sources that are there for the base rate alone."""
+    found = _changes_of(case, [s for s in case.sources("changes") if _is_history(case, s)], history_days)
+    return found[found["time"] < case.look.start].reset_index(drop=True)
 
 
 def commits(case: Case, *, history_days: int) -> pd.DataFrame:
@@ -80,6 +87,10 @@ def _changes_of(case: Case, sources: list[Recorded], history_days: int) -> pd.Da
     told_twice = found["ref"].notna() & found.duplicated(["time", "kind", "service", "ref"])  # by two logs, of two ids
     found = found[~told_twice].drop_duplicates("id")
     return found.sort_values("time", kind="stable").reset_index(drop=True)
+
+
+def _is_history(case: Case, source: Recorded) -> bool:
+    return case.catalog.sources[source.name].history
 
 
 def _is_repository(case: Case, source: Recorded) -> bool:

@@ -20,6 +20,7 @@ kind = "files"
 table = "changes"
 format = "changes_jsonl"
 path = "raw/{HISTORY}/changes.jsonl"
+history = true
 """
 
 

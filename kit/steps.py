@@ -128,7 +128,9 @@ def rank_suspects(case: Case) -> Suspects:
     from kit.changes import rank_changes
 
     ill = case.episode.signals[0].split("/")[0].split("@")[0] if _is_late(case) else case.entry
-    return rank_changes(case.changes, case.onset, path=case.path, symptom=ill, history=case.history)
+    return rank_changes(
+        case.changes, case.onset, path=case.path, symptom=ill, history=case.history, earlier=case.earlier_changes
+    )  # fmt: skip
 
 
 def _is_late(case: Case) -> bool:

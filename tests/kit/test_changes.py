@@ -85,6 +85,15 @@ def test_an_hour_with_many_deploys_says_nothing_of_one_half_an_hour_before():
     assert np.isnan(of["d30"].p_coincidence)  # 36 minutes of history for a stretch of 44
 
 
+def test_what_came_earlier_counts_for_the_base_rate_and_is_no_suspect():
+    near = change("02:13:20", "near")
+    before = [{**change("02:00:00", f"d{n}"), "time": f"2026-02-28T{n:02d}:00:00Z"} for n in range(3, 24)]
+    whole = rank_changes(table(near, *before), ONSET, history=HISTORY)
+    found = rank_changes(table(near), ONSET, history=HISTORY, earlier=table(*before))
+    assert [s.id for s in found.suspects] == ["near"]
+    assert found.suspects[0].p_coincidence == next(s for s in whole.suspects if s.id == "near").p_coincidence > 0.02
+
+
 def test_with_a_deploy_every_75_s_none_is_a_suspect_by_time_alone():
     start = utc("2026-03-01T00:00:10Z")
     times = [start + timedelta(seconds=75 * n) for n in range(120)]
@@ -204,6 +213,12 @@ def test_content_lifts_a_change_that_time_could_not():
     first = rank_changes(pd.DataFrame(rows), ONSET, history=Window.of("2026-03-01T00:00Z", "2026-03-01T02:30Z"))
     second = rerank_changes(first, texts=["panic in invoice totals: division by zero"])
     assert [s.id for s in second.ranked] == ["d105"]
+
+
+def test_the_name_of_its_service_is_no_content():
+    rows = [{**change("01:20:00", "deploy payments 2"), "service": "payments"}, change("02:13:00", "deploy web 7")]
+    second = rerank_changes(rank_changes(table(*rows), ONSET), texts=["payments answered 503"])
+    assert not any("speaks of" in reason for s in second.suspects for reason in s.because)
 
 
 def test_a_response_stays_a_response_whatever_it_holds():

@@ -44,9 +44,10 @@ def gallery(tmp_path):
     return tmp_path / "gallery"
 
 
-def test_the_earlier_change_is_known_the_later_is_not_and_the_shared_one_counts_once(gallery, tmp_path):
+def test_the_earlier_change_is_known_for_the_base_rate_alone_and_no_later_one_is(gallery, tmp_path):
     case = Case(working_copy(gallery / "s", tmp_path / "case"))
-    assert case.reported_changes["id"].tolist() == ["run-1", "own"]
+    assert case.reported_changes["id"].tolist() == ["own"]
+    assert case.earlier_changes["id"].tolist() == ["run-1"]
     assert f"{case.history.start:%H:%M}" == "01:00"
     assert case.catalog.budget.rows == 1000
 
