@@ -36,7 +36,7 @@ class Pairs:
 
 
 HEAD = [
-    "| what | pairs | ours, s | theirs, s | their / our s (90 %) | our CPU s | their CPU s | their / our CPU | wanted |",
+    "| what | pairs | ours, s | theirs, s | their / our s (90 %) | our CPU s | their CPU s | their / our | wanted |",
     "|---|---|---|---|---|---|---|---|---|",
 ]
 
