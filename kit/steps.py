@@ -80,7 +80,7 @@ def cover(case: Case) -> Coverage:
         window=window,
         every=every,
         services=case.about.services,
-        sources={n: s.table for n, s in case.catalog.sources.items() if s.kind != "git"},
+        sources={n: s.table for n, s in case.catalog.sources.items() if s.kind != "git" and not s.history},
         wide=case.wide,
         refused=case.gaps,
         incident=case.incident if case.episode is not None else None,
