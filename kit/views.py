@@ -25,6 +25,9 @@ def who_sentence(case: Case) -> str:
     if case.difference.empty:
         return "No value sets the hurt requests apart from the others"
     first = case.difference.iloc[0]
+    if case.episode.hurts == "lost":
+        shares = f"{first['bad_share']:.0%} of the requests before, {first['good_share']:.0%} now"
+        return f"{first['predicate']}: {shares}; {first['explains']:.0%} of those that are missing"
     return (
         f"{first['predicate']}: {first['bad_share']:.0%} of the hurt requests, {first['good_share']:.0%} of the others"
     )
