@@ -243,6 +243,14 @@ class Case:
             self.gaps.setdefault(str(error), pillar)
             return None
 
+    def aside(self, question: Callable[[], Any]) -> Any:
+        """The answer to a question that a hand asked: recorded, and not among what the findings rest on."""
+        before = {pillar: dict(ids) for pillar, ids in self._seen.items()}
+        try:
+            return question()
+        finally:
+            self._seen = before
+
     def count_as(self, pillar: str, answer: Answer) -> None:
         """Let an answer of another source stand among this pillar's evidence, too: what was read out of it."""
         self._seen.setdefault(pillar, {})[answer.evidence] = None
@@ -523,7 +531,7 @@ class Case:
 
         found = list(evidence)
         if row is not None and not found and not getattr(thing, "evidence", ()):
-            found = evidence_of_line(self, thing, row)
+            found = self.aside(lambda: evidence_of_line(self, thing, row))
         made = pin_of(thing, sentence, row=row, evidence=found)
         known = {entry.evidence for entry in self.answers}
         made = replace(made, evidence=tuple(e for e in made.evidence if e in known))

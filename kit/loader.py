@@ -39,6 +39,7 @@ def loader_of(case: Case) -> Loader:
 
     return Loader(
         sources=sources_of(case), window=case.grid, every=case.every, frames=case.choices.frames,
-        cost=lambda spec: cost_of(case, spec), load=lambda spec: load_frame(case, spec),
+        cost=lambda spec: case.aside(lambda: cost_of(case, spec)),
+        load=lambda spec: case.aside(lambda: load_frame(case, spec)),
         keep=lambda spec: keep_frame(case.folder / CHOICES, spec),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kit.focus import Focus
 from kit.path import ARROW, Cut, Probe, Probes
 from kit.pins import Pins
-from kit.plain_text import escaped
+from kit.plain_text import escaped, visible
 from kit.result import table_html
 from kit.widgets.alive import Alive, pick, state
 
@@ -37,8 +37,10 @@ class PathProbe(Alive):
         super().__init__(kind="path", title=cut.headline, focus=focus, pins=pins, evidence=evidence)
         self.probes, self.cut = probes, cut
         self._sides: dict[str, dict[str, Probe]] = {}
+        self._named: dict[str, str] = {}
         for probe in probes.probes:
             sides = self._sides.setdefault(probe.boundary, {})
+            self._named[visible(probe.boundary)] = probe.boundary  # as the browser says it
             if probe.side not in sides or probe.health == "bad":
                 sides[probe.side] = probe
         self.draw()
@@ -81,6 +83,7 @@ class PathProbe(Alive):
     def _picked(self, name: str) -> None:
         if name == NEXT:
             name = self._next() or ""
+        name = self._named.get(name, name)
         if name in self._sides:
             self.focus.choose("boundary", name)
             self.focus.choose("service", name.split(ARROW)[-1])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kit.case import open_case
+from kit.findings import Findings
 from kit.plain_text import visible
 from kit.walk import run_in_process
 from tests.browser.jupyterlab import jupyterlab, run_notebook
@@ -184,9 +185,10 @@ def test_a_boundary_is_probed_and_the_next_probe_is_one_press(lab, case):
     wanted = button.inner_text().removeprefix("Probe next: ")
     button.focus()
     button.press("Enter")
-    assert str(wait_for_choice(case, "boundary", not_=last)).endswith(f" → {wanted}")
+    probed = wait_for_choice(case, "boundary", not_=last)
+    assert str(probed).endswith(f" → {wanted}")
     tab.keyboard.press("Escape")
-    wait_for_choice(case, "boundary", not_=chosen(case)["focus"]["boundary"])
+    assert wait_for_choice(case, "boundary", not_=probed) is None
     tab.locator(".ik-path [data-pick='edge → payments']").click()
     wait_for_choice(case, "boundary")
 
@@ -288,11 +290,11 @@ def test_hostile_words_are_text_in_every_widget_and_nothing_was_said_as_an_error
 def test_a_run_without_hands_repeats_what_was_chosen(lab, case):
     shown: dict[str, str] = {}
     before = (case / "choices.toml").read_bytes()
-    findings = {p.name: p.read_bytes() for p in (case / "findings").glob("*.json")}
+    findings = Findings(case).merge()
     run_in_process(case, show=lambda notebook, _, data: shown.__setitem__(
         notebook, shown.get(notebook, "") + str(data.get("text/html", ""))))  # fmt: skip
     assert (case / "choices.toml").read_bytes() == before
-    assert {p.name: p.read_bytes() for p in (case / "findings").glob("*.json")} == findings
+    assert Findings(case).merge() == findings
     assert "ill = case.frame(" in shown["03_golden_signals"].replace("&#x27;", "'")
     assert "This is what it said." in shown["07_postmortem"]
     again = open_case(case)
