@@ -36,7 +36,7 @@ def find_changepoints(series: pd.Series) -> pd.DataFrame:
     pruned by the fit between neighbours; what the series does all the time is no change.
 
     Assumes noise that is roughly AR(1) with few outliers. False alarms: any row with p ≤ .05 in at most 7 % of AR(1)
-    series with ρ from 0 to 0.9 wherever n(1−ρ)/(1+ρ) ≥ 20. Where the points are worth fewer than 10 independent ones,
+    series with ρ from 0 to 0.9 wherever n(1−ρ)/(1+ρ) ≥ 20. Where the points are worth fewer than 13 independent ones,
     p is NaN: the split is the best one, but too short to say. It misleads on slowly wandering series (a random walk
     has levels but no cause), on seasons seen less than twice, and where a change lasts fewer than 3 points.
 

@@ -13,6 +13,9 @@ ALPHA = 0.05
 """Changes with a larger p are not reported."""
 WEIGHTS = {"step": 0.8, "run": 0.1, "level": 0.05, "spread": 0.015, "moves": 0.01, "lone": 0.025}
 """How the 5 % are split between the looks (weighted Bonferroni): most of it goes to the plain step."""
+LEAST_EFFECTIVE = {"step": 13.0, "run": 20.0}
+"""Below so many independent points' worth, as estimated, their p is withheld. The estimate is too high in short series,
+the more so about a stretch, which takes part of the correlation for itself."""
 CONFIDENCE_DROP = 6.5
 """Positions whose fit is worse by at most this many noise variances stay in the interval (about 90 %)."""
 LEAST_GAIN = 12.0
@@ -73,8 +76,8 @@ def look(x: np.ndarray) -> Looks:
     p = {}
     for name, (statistic, rho) in statistics.items():
         value = np.minimum(noise.chance(name, statistic, n=n, rho=rho) / WEIGHTS[name], 1.0)
-        if name in ("step", "run"):
-            value[noise.effective_points(n, rho) < noise.LEAST_EFFECTIVE] = np.nan
+        if name in LEAST_EFFECTIVE:
+            value[noise.effective_points(n, rho) < LEAST_EFFECTIVE[name]] = np.nan
         value[(statistic <= 0) | (n < noise.LEAST_POINTS)] = np.nan
         p[name] = value
     sparse = usual <= 1e-9
