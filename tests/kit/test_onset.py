@@ -258,3 +258,15 @@ def test_a_slight_drift_before_the_harm_is_not_its_beginning():
     onset = find_onset(bins(x), baseline=baseline(10))
     assert onset is not None
     assert onset.time == pd.Timestamp(START) + pd.Timedelta(seconds=15 * 50)
+
+
+def test_many_columns_with_a_busy_minute_every_hour_are_answered_as_one_by_one():
+    busy = 3.0 * (np.arange(300) % 60 < 3)
+    index = pd.date_range(START, periods=300, freq="1min")
+    wide = pd.DataFrame({"calm": noise(300, seed=1) + busy, "stepped": noise(300, seed=2) + busy}, index=index)
+    wide.iloc[200:, 1] += 4.0
+    together = find_changepoints_each(wide)
+    for name in wide:
+        mine = together[together["signal"] == name]
+        assert mine["start"].tolist() == find_changepoints(wide[name])["start"].tolist()
+    assert index[200] in together.loc[together["signal"] == "stepped", "start"].tolist()
