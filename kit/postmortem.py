@@ -186,7 +186,7 @@ def _impact(findings: Mapping[str, Any], evidence: Sequence[str]) -> list[str]:
     if impact.get("minutes_over") is not None:
         lines.append(f"Over the objective for {impact['minutes_over']:.1f} minutes{shown}.")
     if impact.get("budget_burned") is not None:
-        burned = f"{impact['budget_burned']:.2g}" if impact["budget_burned"] >= 1 else f"{impact['budget_burned']:.2%}"
+        burned = f"{impact['budget_burned']:.2%}" if impact["budget_burned"] else "none"
         lines.append(f"Error budget of 30 days of failed requests, at the healthy traffic, burned: {burned}{shown}.")
     times = [f"{name} {length(s)}" for name, s in (impact.get("times") or {}).items() if s is not None and s >= 0]
     if times:
