@@ -69,7 +69,7 @@ def localize(
     shared that no table names (a host, a network), and over a baseline that was ill in the same way. It always ranks:
     whether anything is wrong is for `read_signals` to say, so there is no false-alarm rate. Measured on 60 real faults
     of three systems: the true service first in 78 %, among the first three in 92 %; with the kit's own date in place of
-    the true one four points less (tests/benchmarks/README.md).
+    the true one six points less (tests/benchmarks/README.md).
 
     >>> import pandas as pd
     >>> from connectors.window import Window

@@ -24,12 +24,12 @@ CHOICES: dict[str, dict[str, object]] = {
     "flow weighted by half more": {"WEIGHTS": {"flow": 1.0}},
     "traffic says little": {"WEIGHTS": {"traffic": 1.0}},
     "lines without a trace say half": {"WEIGHTS": {"lines": 1.0}},
-    **{
-        f"{kind}": {"WEIGHTS": {kind: 0.0}}
-        for kind in ("saturation", "errors", "latency", "self time", "calls", "flow")
-    },
 }
-"""Each choice of `kit.localize` with what stands in its place when it is not made."""
+"""Each rule of `kit.localize` with what stands in its place when it is not made."""
+PILLARS: dict[str, dict[str, object]] = {
+    kind: {"WEIGHTS": {kind: 0.0}} for kind in ("saturation", "errors", "latency", "self time", "calls", "flow")
+}
+"""What can be measured at all; no choice, but what each brings is told as well."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def without(names: Sequence[str]) -> Iterator[None]:
     changed: dict[str, object] = {}
     weights = dict(home.WEIGHTS)
     for name in names:
-        for attribute, value in CHOICES[name].items():
+        for attribute, value in (CHOICES | PILLARS)[name].items():
             if attribute == "WEIGHTS":
                 weights |= value  # type: ignore[operator]
             else:
@@ -100,7 +100,7 @@ def held_out(found: Mapping[str, Sequence[tuple[Gathered, Case]]], hits: Hits) -
     )
     lines += ["", "What each brings (AC@1 without it):", "", f"| without | {' | '.join(slim)} | pooled |",
               "|---" * (len(slim) + 2) + "|"]  # fmt: skip
-    for name in CHOICES:
+    for name in (*CHOICES, *PILLARS):
         each = [scores(rows, hits, [name])[:, 0] for rows in slim.values()]
         cells = " | ".join(f"{e.mean():.3f}" for e in each)
         lines.append(f"| {name} | {cells} | {np.concatenate(each).mean():.3f} |")
