@@ -220,6 +220,15 @@ def _say(text: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
 
 
+def require_seen(work: Path, scenarios: list[Scenario]) -> None:
+    """Refuses a small disk where the node exporter does not look: the recording would lack the metric that tells it."""
+    disks = any(f.kind == "disk" for s in scenarios for f in s.faults)
+    if disks and work.resolve().parts[1:2] in [(name,) for name in stack.DISKS_NOT_SEEN]:
+        raise BadScenario(
+            f"--work {work} lies where disks are not measured: a scenario with a disk needs another place."
+        )
+
+
 def main() -> int:
     """Reads the scenarios, refuses what cannot be recorded, and records the rest."""
     parser = argparse.ArgumentParser(description="Records incidents from a real small system under real faults.")
@@ -232,6 +241,7 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         scenarios = [null_of(read(path)) if chosen.null else read(path) for path in chosen.scenario]
+        require_seen(chosen.work, scenarios)
         stack.machine_clean()
     except (BadScenario, RuntimeError) as error:
         print(error, file=sys.stderr)

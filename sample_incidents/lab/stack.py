@@ -25,6 +25,8 @@ from sample_incidents.lab.releases import Releases
 TEMPLATES = Path(__file__).parent / "templates"
 BIN = Path("/usr/lib/postgresql/15/bin")
 DATABASE = f"host=127.0.0.1 port={layout.POSTGRES} user=shop dbname=shop"
+DISKS_NOT_SEEN = ("dev", "proc", "sys", "run", "tmp", "mnt", "media")
+"""First folders of mount points that the node exporter leaves out."""
 SEED = """
 INSERT INTO products SELECT i, 1 + i % 60, 'product ' || i, 500 + (i * 37) % 9000 FROM generate_series(1, 1200) i;
 INSERT INTO orders (customer_id, total, state, note, created_at)
@@ -271,7 +273,7 @@ class Stack:
             name, list(argv), cpus=LOAD_CPUS, env=env | {"GOMAXPROCS": "1"}
         )
         node = [f"--collector.{c}" for c in ("cpu", "meminfo", "diskstats", "filesystem", "loadavg", "netdev")]
-        disks = "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|run|tmp|mnt|media)($|/)"
+        disks = f"--collector.filesystem.mount-points-exclude=^/({'|'.join(DISKS_NOT_SEEN)})($|/)"
         start(
             "node-exporter", "prometheus-node-exporter", at(layout.NODE_EXPORTER), "--collector.disable-defaults",
             disks,

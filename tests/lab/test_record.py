@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from sample_incidents.lab.metrics import _family
-from sample_incidents.lab.record import SETTLE_S, offsets
-from sample_incidents.lab.scenario import parse
+from sample_incidents.lab.record import SETTLE_S, offsets, require_seen
+from sample_incidents.lab.scenario import BadScenario, parse, read
 from tests.lab.test_scenario import GOOD
 
 QUIET = {"title": "quiet", "services": ["checkout"], "lasts": "16m", "truth": {"verdict": "healthy"}}
@@ -27,3 +31,12 @@ def test_counters_without_total_are_unknown_to_openmetrics():
     assert _family("seconds_bucket", types) == ("seconds", "histogram")
     assert _family("up", types) == ("up", "gauge")
     assert _family("never_heard_of", types) == ("never_heard_of", "unknown")
+
+
+def test_a_small_disk_is_not_put_where_no_disk_is_measured():
+    scenarios = Path(__file__).parents[2] / "sample_incidents" / "scenarios"
+    disk, job = (read(scenarios / f"{slug}.toml") for slug in ("disk_full", "midnight_job"))
+    require_seen(Path("/srv/shop"), [disk, job])
+    require_seen(Path("/tmp/shop"), [job])
+    with pytest.raises(BadScenario, match="disks are not measured"):
+        require_seen(Path("/tmp/shop"), [job, disk])
