@@ -41,7 +41,7 @@ CHANGES = ("deploy", "config", "flag", "schema")
 
 TOLD = (
     "client_errors_up", "auth_errors_up", "location_splits", "job_spans", "certificate_says", "disk_says",
-    "resource_sawtooth", "resource_creeps",
+    "resource_sawtooth", "resource_creeps", "attempts_up",
 )  # fmt: skip
 """Signs that name a kind of their own: where one is held, that errors merely rose says nothing more."""
 
