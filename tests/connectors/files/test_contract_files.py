@@ -1,4 +1,7 @@
-"""Files as a log source keep every promise of the contract: JSON lines, and OTLP as JSON and as protobuf."""
+"""Files as a log source keep every promise of the contract: JSON lines, OTLP, saved answers of Elasticsearch and Loki.
+
+Access logs, PostgreSQL's log and plain text have fixed columns or none: they have tests of their own.
+"""
 
 from __future__ import annotations
 
@@ -109,3 +112,24 @@ class TestOtlpProtobuf(FilesContract):
             named = b"".join(field(1, pair(key, any_value(value))) for key, value in resource.items())
             messages.append(big(field(1, field(1, named) + field(2, field(2, item)))))
         return b"".join(messages)
+
+
+class TestElasticsearchAnswer(FilesContract):
+    """What `_search` answered, saved; no ids, so that each document is named by its place."""
+
+    name = "answer.json"
+
+    def written(self, documents):
+        hits = [{"_index": "shop", "_source": {"@timestamp": row.pop("time"), **row}} for row in rows_of(documents)]
+        return orjson.dumps({"timed_out": False, "hits": {"total": {"value": len(hits)}, "hits": hits}})
+
+
+class TestLokiAnswer(FilesContract):
+    """What `query_range` answered, saved: lines of JSON, times beside them."""
+
+    name = "loki.json"
+
+    def written(self, documents):
+        values = [[str(nanoseconds(row.pop("time"))), orjson.dumps(row).decode()] for row in rows_of(documents)]
+        streams = [{"stream": {}, "values": values}]
+        return orjson.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}})
