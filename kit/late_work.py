@@ -12,8 +12,8 @@ import pandas as pd
 
 from connectors.window import Window
 from kit.episodes.lateness import metric_limits
-from kit.signal_names import shown
 from kit.numerics.moments import length
+from kit.signal_names import shown
 
 DEPTH = re.compile(r"(queue|backlog).*(depth|length|size|messages)|(messages|jobs|tasks).*(waiting|ready)", re.I)
 
