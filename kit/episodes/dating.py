@@ -20,6 +20,10 @@ EARLY = 0.005
 """Bad requests before the turn belong to it when chance would have brought as many no more often than this."""
 
 
+OF_THE_WHOLE = 0.5
+"""Beside the edge at least this share of the episode's ratio is ill: a hiccup before it, joined to it, is no beginning."""
+
+
 def bad_requests(episode: Episode, arrays: RequestArrays, slow: np.ndarray) -> np.ndarray:
     """Which requests are ill in the way this episode is?"""
     bad = np.zeros(len(slow), bool)
@@ -130,6 +134,8 @@ def _scores(
     at = micros(episode.incident.end if falling else episode.incident.start)
     ill_part = (start >= at - 30e6) & (start < at) if falling else (start >= at) & (start < at + 30e6)
     ill = float(bad[ill_part].mean()) if ill_part.sum() >= 5 else 0.5
+    whole = bad[_inside(start, episode)]
+    ill = max(ill, OF_THE_WHOLE * float(whole.mean())) if len(whole) else ill
     ill = min(max(ill, 3 * usual, usual + 0.05), 0.95)
     gain = np.where(bad[near], np.log(ill / usual), np.log((1 - ill) / (1 - usual)))
     # score[k]: the turn lies just before request k; everything from k on is in the new state
