@@ -321,7 +321,7 @@ class LogExplorer(widgets.VBox):
             "without", f"Without {field} = {value}", lambda: self._add(field, value, without=True), small=True
         )
         bar = f'<span class="ik-bar-share" style="width:{max(1, round(60 * row.share))}px"></span>'
-        said = widgets.HTML(f"{bar}<code>{escaped(visible(value)[:80])}</code> {row.n:,.0f} ({row.share:.0%})")
+        said = widgets.HTML(f"{bar}<code>{escaped(visible(value)[:80])}</code> {row.n:,.0f} ({_share(row.share)})")
         return widgets.HBox([said] if value.startswith("<") else [only, without, said])
 
     def _draw_kinds(self, look: Look) -> None:
@@ -410,6 +410,10 @@ def _button(text: str, tip: str, does: Callable[[], None], *, small: bool = Fals
     made = widgets.Button(description=text, tooltip=tip[:300], layout=_SMALL if small else widgets.Layout(width="auto"))
     made.on_click(lambda _: does())
     return made
+
+
+def _share(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _moment(said: str, window: Window) -> Any:

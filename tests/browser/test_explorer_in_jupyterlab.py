@@ -167,7 +167,7 @@ def test_hostile_lines_show_as_text_in_every_tab_and_no_pop_up_stands_over_them(
     tab.wait_for_selector(".ik-lines-more dl")
     assert "more fields" in tab.locator(".ik-lines-more").inner_text()
     ask(tab, "esrever")
-    wait_status(tab, "1 line.")
+    tab.locator(".ik-line-message").filter(has_text="esrever").wait_for()
     shown = tab.locator(".ik-line-message").first.inner_text()
     assert "␛[31mred" in shown
     assert "‹U+202E›" in shown
