@@ -303,7 +303,7 @@ def _rollback(effects: Sequence[Any]) -> Guardrail:
     what = "rollback that works"
     helped = [e for e in effects if e.effect == "helped"]
     if helped:
-        return Guardrail(what, "held", f"{helped[0].ref or helped[0].summary}: the symptom went back to what it was.")
+        return Guardrail(what, "held", f"{helped[0].ref or helped[0].summary}: the harm ended after it.")
     told = [e for e in effects if e.effect in ("none", "worse")]
     if told:
         return Guardrail(what, "failed", f"{told[0].ref or told[0].summary}: the symptom did not follow.")

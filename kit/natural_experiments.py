@@ -160,7 +160,7 @@ def separate_effects(effects: Sequence[Effect], tried: Sequence[ActionTried]) ->
         one = still[0]
         assert one.recovery is not None
         took = length(max(0.0, (one.recovery.time - one.time).total_seconds()))
-        said = replace(one, effect="helped", why=f"the symptom was back {took} after it; what was done before left it")
+        said = replace(one, effect="helped", why=f"the harm ended {took} after it; what was done before left it")
         weighed = [said if e is one else e for e in weighed]
     return tuple(weighed)
 

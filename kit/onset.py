@@ -120,14 +120,14 @@ def find_onset(
         first, start=place[first.start], earliest=place[first.earliest], latest=place[first.latest]
     )
     earliest, latest, gap = _instants(first, times, step_s)
-    direction = first.direction if first.kind == "variance" else ("up" if level > normal else "down")
+    moved = first.direction if first.kind == "variance" else ("up" if level > normal else "down")
     if gap:
         because.append(f"no data for {gap:.0f} s before it: the interval spans the gap")
     if not kept.all():
         because.append(f"left out: {int((~kept).sum())} bins of the baseline that had departed and come back before")
     if begins_inside:
         because.append("it begins inside the stated baseline")
-    return Onset(earliest, times[first.start].to_pydatetime(), latest, censored, first.kind, direction,
+    return Onset(earliest, times[first.start].to_pydatetime(), latest, censored, first.kind, moved,
                  level - normal, p, tuple(because))  # fmt: skip
 
 

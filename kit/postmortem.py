@@ -261,7 +261,7 @@ def _limited(findings: Mapping[str, Any]) -> list[str]:
         said = f"{m.get('summary') or m.get('ref')}"
         why = f" ({m['why']})" if m.get("why") else ""
         words = {
-            "helped": "the symptom went back to what it was afterwards",
+            "helped": "the harm ended after it",
             "none": "tried, and the harm did not end by it",
             "worse": "tried, and it became worse", "cannot_tell": "whether it helped cannot be told",
         }  # fmt: skip

@@ -105,7 +105,8 @@ def _versions(changes: pd.DataFrame, at: pd.Timestamp, trigger: Mapping[str, Any
 
     The trigger is left to the scenario: its service stands at what it replaced.
     """
-    at = min(at, pd.Timestamp(trigger["time"]) - pd.Timedelta(microseconds=1)) if trigger is not None else at
+    if trigger is not None and trigger["time"] <= at:
+        at = trigger["time"] - pd.Timedelta(microseconds=1)
     deploys = changes[changes["kind"].isin(["deploy", "schema"]) & ~changes["derived"].fillna(False).astype(bool)]
     deploys = deploys.sort_values("time", kind="stable")
     found = []

@@ -21,7 +21,7 @@ EARLY = 0.005
 
 
 OF_THE_WHOLE = 0.5
-"""Beside the edge at least this share of the episode's ratio is ill: a hiccup before it, joined to it, is no beginning."""
+"""Beside the edge at least this share of the whole ratio is ill: a hiccup joined to the harm is not its beginning."""
 
 
 def bad_requests(episode: Episode, arrays: RequestArrays, slow: np.ndarray) -> np.ndarray:

@@ -100,7 +100,7 @@ ENDED = Moment(at(1000), at(1000), at(1002))
 
 
 def effect(ref: str = "scale", seconds: float = 900, said: str = "helped") -> Effect:
-    return Effect(ref, ref, at(seconds), said, ENDED, "the symptom was back 100 s after it")
+    return Effect(ref, ref, at(seconds), said, ENDED, "the harm ended 100 s after it")
 
 
 def weighed(load: pd.Series | None, service: str, **more: object) -> str:

@@ -107,7 +107,7 @@ def test_what_was_tried_is_told_by_what_came_of_it() -> None:
     lines = section(drafted(findings(mitigations=tried)), "What limited the harm")
     assert lines == [
         "- scale out: tried, and the harm did not end by it (no fewer calls reached the break).",
-        "- roll back: the symptom went back to what it was afterwards.",
+        "- roll back: the harm ended after it.",
     ]
     assert section(drafted(findings(mitigations=tried[:1])), "What limited the harm")[-1] == f"- {TO_FILL}"
 
