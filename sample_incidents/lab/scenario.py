@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sample_incidents.lab import layout
+
 EVENT_KINDS = ("deploy", "schema", "config", "flag", "job", "scale", "restart", "certificate", "traffic", "note")
 FAULT_KINDS = (
     "third_party", "setting", "load", "lock", "cpu_spin", "host", "disk", "certificate", "telemetry", "command",
@@ -26,6 +28,8 @@ KEYS = {
     "slug", "title", "services", "lasts", "healthy", "before", "release", "event", "fault", "mark", "noticed",
     "fails_from", "truth", "withhold", "objective", "requests", "poorer", "with_null", "changes_in",
 }  # fmt: skip
+LOAD_KEYS = {*layout.LOAD, "kept_of_region", "clients_without_currency"}
+INSTANCES = tuple(i.name for i in (*layout.INSTANCES, *layout.SPARE))
 OBJECTIVE = ({"signal": "errors_ratio", "limit": 0.01}, {"signal": "latency_p99_s", "limit": 0.5})
 
 
@@ -137,6 +141,7 @@ def parse(raw: dict[str, Any], *, slug: str) -> Scenario:
         changes_in=raw.get("changes_in"),
     )  # fmt: skip
     _whole(scenario)
+    _names(scenario)
     return scenario
 
 
@@ -171,6 +176,31 @@ def _whole(scenario: Scenario) -> None:
     for key in ("failure", "suspects"):
         if key not in scenario.truth:
             raise BadScenario(f"Scenario {scenario.slug} is an incident: its truth lacks `{key}`.")
+
+
+def _names(scenario: Scenario) -> None:
+    """Does everything that is named exist: what the users' plan has, instances, what the truth suspects?"""
+    where = f"scenario {scenario.slug}"
+    _only(scenario.before.get("load", {}), LOAD_KEYS, f"the load before {where}")
+    _only(scenario.before.get("config", {}), set(layout.CONFIG), f"the configuration before {where}")
+    _only(scenario.before.get("third_party", {}), set(layout.THIRD_PARTY), f"the third party before {where}")
+    for step in (*scenario.events, *scenario.faults):
+        if step.kind in ("traffic", "load"):
+            _only(step.values["set"], LOAD_KEYS, f"{step.kind} of {where}")
+        if step.kind == "third_party":
+            _only(step.values["set"], set(layout.THIRD_PARTY), f"{step.kind} of {where}")
+        named = [step.values.get("target")] if step.kind == "host" else step.values.get("instances", [])
+        for name in named:
+            if name not in INSTANCES:
+                raise BadScenario(f"There is no instance {name!r} (in {where}): there are {', '.join(INSTANCES)}.")
+    known = {s.values.get(key) for s in scenario.events for key in ("ref", "release", "flag", "key")}
+    texts = " ".join(str(w.get("text", "")) for r in scenario.releases for w in r.writes)
+    for suspect in scenario.truth.get("suspects", []):
+        ref = suspect.get("ref")
+        if ref not in known and not scenario.faults and ref not in texts:
+            raise BadScenario(
+                f"The truth of {where} suspects {ref!r}, which no event has as ref, release, flag or key."
+            )
 
 
 def onset_of(scenario: Scenario) -> float:

@@ -292,7 +292,7 @@ def test_the_class_without_a_recorded_change_is_supported_at_most() -> None:
     none = pd.DataFrame({"ref": [], "rank": [], "relation": []})
     hypotheses = seed_hypotheses("slow_dependency", none, describe_situation(facts, **ENTRY), facts=facts)
     verdict = judge(hypotheses, facts).of("slow-dependency")
-    assert verdict.hypothesis.statement == "calls to postgres are slow, and checkout waits for them"
+    assert verdict.hypothesis.statement == "postgres is slow as checkout sees it, and checkout waits for it"
     assert verdict.state == "supported"
     assert "a state change that began it" in verdict.missing
 

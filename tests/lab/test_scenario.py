@@ -75,6 +75,31 @@ def test_nonsense_is_refused_with_one_sentence(raw, sentence):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"before": {"load": {"retrys": 2}}}, "Unknown in the load before scenario bad: retrys"),
+        ({"before": {"config": {"pool.red": 2}}}, "Unknown in the configuration before scenario bad: pool.red"),
+        (
+            {"fault": [{"at": "12m", "until": "14m", "kind": "host", "target": "checkout-9"}]},
+            "There is no instance 'checkout-9'",
+        ),
+        (
+            {"event": [GOOD["event"][0] | {"instances": ["checkout-7"]}, GOOD["event"][1]]},
+            "There is no instance 'checkout-7'",
+        ),
+        (
+            {"truth": GOOD["truth"] | {"suspects": [{"ref": "checkout-v3"}]}},
+            "suspects 'checkout-v3', which no event has",
+        ),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused(more, sentence):
+    with pytest.raises(BadScenario) as refused:
+        parse(changed(**more), slug="bad")
+    assert sentence in str(refused.value)
+
+
 def test_a_slug_must_be_plain():
     with pytest.raises(BadScenario, match="small letters"):
         parse(GOOD, slug="Not Plain")
