@@ -27,6 +27,8 @@ SAME_ACTION_S = 2.0
 SHORT_STAY_S = 10.0
 SETTLING_S = 30.0
 """An action this shortly before may still be what brought the recovery."""
+ENDS_WITH = timedelta(seconds=10)
+"""What ends this shortly after the recovery ended with it: when a disk has room again is read from samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +196,8 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
     """Did the harm end although this change stayed in place?
 
     Held when it recovered by itself or when something else was undone. Failed when this change had been undone or had
-    ended by then. No data while it is not over, or when an action that undoes nothing in particular (a restart, a
-    scale-out, a flag) might have ended it.
+    ended by then, or ended with it: both ends are read from samples. No data while it is not over, or when an action
+    that undoes nothing in particular (a restart, a scale-out, a flag) might have ended it.
     """
     found = _change(facts, change)
     if isinstance(found, Outcome):
@@ -212,7 +214,7 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
     if row.passes:
         if row.until is None:
             return no_data(f"When {change} ended is not recorded.", evidence=ids)
-        if row.until <= over:
+        if row.until <= over + ENDS_WITH:
             return Outcome(FAILED, f"{change} had ended before it recovered.", {}, ids)
     between = _actions(facts, Window(windows.onset.earliest, over + timedelta(microseconds=1)), but=row)
     expired = [r for r in change_rows(facts.changes()) if r.expires]
