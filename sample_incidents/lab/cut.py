@@ -158,6 +158,10 @@ def _told(scenario: Scenario, folder: Path, seen: list[truth.Seen], told: dict) 
             ("after", [s for s in seen if s.end > back]),
         )
         words.append(f"onset {onset['earliest']:%H:%M:%S}–{onset['latest']:%H:%M:%S.%f}, recovered by {back:%H:%M:%S}")
+        if "shows_within_s" not in scenario.truth and not any(s.broken(scenario.fails_from) for s in parts[1][1]):
+            words.append(
+                "REFUSED: nobody was hurt; make the fault stronger, or say shows_within_s for harm of another kind"
+            )
     else:
         parts = (("all", seen),)
     words += [f"{name}: {truth.summary(part, scenario.fails_from)}" for name, part in parts]

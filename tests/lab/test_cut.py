@@ -6,7 +6,8 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
-from sample_incidents.lab.cut import _changes, _json_time, _lines, _nginx_time, _postgres_time, incident
+from sample_incidents.lab import truth
+from sample_incidents.lab.cut import _changes, _json_time, _lines, _nginx_time, _postgres_time, _told, incident
 from sample_incidents.lab.scenario import parse
 from tests.lab.test_scenario import GOOD
 
@@ -59,3 +60,15 @@ def test_incident_toml_has_marks_and_limits_but_not_the_injection():
 def test_a_scenario_may_name_another_objective():
     objective = [{"signal": "worker/messaging.message.age.gauge", "limit": 5.0}]
     assert incident(parse(GOOD | {"objective": objective}, slug="good"), START, START)["objective"] == objective
+
+
+def test_an_incident_that_hurts_nobody_is_refused(tmp_path):
+    began, over = START + timedelta(minutes=12), START + timedelta(minutes=14)
+    told = {"episodes": [{"onset": {"earliest": began, "latest": over}, "recovered": {"latest": over}}]}
+    at = [START + timedelta(seconds=s) for s in range(960)]
+    well = [truth.Seen(t, 200, 0.02) for t in at]
+    hurt = [truth.Seen(t, 500 if began <= t < over else 200, 0.02) for t in at]
+    quiet = parse(GOOD | {"truth": GOOD["truth"] | {"shows_within_s": 20}}, slug="good")
+    assert "REFUSED: nobody was hurt" in _told(parse(GOOD, slug="good"), tmp_path, well, told)
+    assert "REFUSED" not in _told(parse(GOOD, slug="good"), tmp_path, hurt, told)
+    assert "REFUSED" not in _told(quiet, tmp_path, well, told)
