@@ -83,7 +83,8 @@ def _sampled(data: bytes, lines: int = 300) -> pa.Schema | None:
     """Which keys are text in the first lines, and in some from there to the end? None when those lines disagree."""
     seen: dict[str, Any] = {}
     looked_at = data[: 1 << 20].split(b"\n", lines)[:lines]
-    for at in range(len(data) // 16, len(data) if len(data) > 1 << 20 else 0, len(data) // 16):
+    later = range(len(data) // 16, len(data), len(data) // 16) if len(data) > 1 << 20 else ()
+    for at in later:
         looked_at += data[at : at + (64 << 10)].split(b"\n", 21)[1:21]
     for line in looked_at:
         try:
