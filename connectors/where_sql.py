@@ -60,7 +60,8 @@ def need_fields(names: Iterable[str], known: Collection[str], *, where: str = "t
     for name in names:
         if name not in have:
             near = difflib.get_close_matches(name, have, n=3, cutoff=0.6)
-            near += [other for other in have if other not in near and other.endswith("." + name)][: 3 - len(near)]
+            parts = [other for other in have if other not in near and name.lower() in other.lower()]
+            near += sorted(parts, key=len)[: 3 - len(near)]
             hint = f"did you mean {' or '.join(near)}?" if near else "ask `fields` which there are."
             raise UnknownField(f"There is no field {name!r} in {where}; {hint}")
 

@@ -617,15 +617,15 @@ class Case:
     def record(self, result: Result | None, *, rests_on: Iterable[Answer | str]) -> str:
         """Write what a result contributes to the findings, with the answers it rests on; says what was recorded.
 
-        None, the answer of a step that had nothing to answer, is not recorded. Raises `NoEvidence` when it rests on
-        nothing. An earlier record of the same kind of result is replaced.
+        None, the answer of a step that had nothing to answer, is not recorded. Where no answer of its kind was had (no
+        log tells of requests), it rests on all that was asked; `NoEvidence` when nothing was. An earlier record of the same kind of result is replaced.
         """
         if result is None:
             return "There was nothing to record."
         step, values = contribution(result)
         if "episodes" in values and type(result).__name__ not in ("Symptom", "Episodes"):
             values = {**values, "episodes": [*([{}] * self.episode_number), *values["episodes"]]}
-        grounds = [e if isinstance(e, str) else e.evidence for e in rests_on]
+        grounds = [e if isinstance(e, str) else e.evidence for e in rests_on] or self.evidence()
         for evidence in grounds:
             self.answers.entry(evidence)
         self.findings.write(step, type(result).__name__, values, rests_on=grounds, reads=self._parts_read)

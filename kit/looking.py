@@ -112,6 +112,12 @@ def services_of(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
+BY_HAND = (
+    "No log has a status and a duration per line, so nobody can tell who was hurt: name the users' requests in "
+    "signals.toml by hand, as notebooks/README.md shows ([requests] with source, service and failed)."
+)
+
+
 def users_requests(case: Case) -> tuple[dict[str, Any] | None, str]:
     """Which log, and which service in it, has the users' requests? The `[requests]` of `signals.toml`, and a sentence.
 
@@ -123,7 +129,7 @@ def users_requests(case: Case) -> tuple[dict[str, Any] | None, str]:
     for source in case.sources("logs"):
         seen += _hops(case, source)
     if not seen:
-        return None, "No log has a status and a duration per line: name the users' requests in signals.toml by hand."
+        return None, BY_HAND
     most = max(n for n, *_ in seen)
     _, name, service = max(hop[1:] for hop in seen if hop[0] >= ABOUT_AS_MANY * most)
     requests: dict[str, Any] = {"source": name, "service": service}

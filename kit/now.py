@@ -148,7 +148,8 @@ def _harm(symptom: Any, clock: Any, zone: ZoneInfo) -> str:
         return f"Harm so far: {hurt}, {state}; {until}."
     episode = _last(symptom)
     if episode is None:
-        return f"Harm so far: none seen; {until}."
+        seen = "it cannot be told" if symptom.verdict == "cannot_tell" else "none seen"
+        return f"Harm so far: {seen}; {until}."
     end = episode.recovered.time if episode.recovered is not None else symptom.complete_until
     return f"Harm so far: {length((end - episode.onset.time).total_seconds())}; {until}."
 
@@ -167,7 +168,7 @@ def _do(levers: Any) -> str:
     if levers is None:
         return "Do now: no lever was worked out in the time given."
     if not levers.levers:
-        return "Do now: nothing to pull; nobody is hurt or no lever fits."
+        return "Do now: nothing to pull; nobody is seen to be hurt, or no lever fits."
     first = levers.levers[0]
     enough = "enough to act, not to conclude" if levers.enough_to_act else "a guess: nothing stands out"
     return f"Do now: {first.do} ({enough}); watch {first.watch} within {length(first.within_s)}."
