@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from kit.walk import Progress
 
 _TOML = ("incident.toml", "sources.toml", "signals.toml", "path.toml", "hypotheses.toml", "choices.toml")
-_LINES = ("timeline.jsonl", "verdicts.jsonl")
+_LINES = ("timeline.jsonl",)
+"""Not the history of verdicts: its ids are made of statements' words, joined by dashes, as nothing would find them."""
 _STAYS_OF_A_SOURCE = ("table", "service", "interval", "withheld")
 
 
