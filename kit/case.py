@@ -618,7 +618,8 @@ class Case:
         """Write what a result contributes to the findings, with the answers it rests on; says what was recorded.
 
         None, the answer of a step that had nothing to answer, is not recorded. Where no answer of its kind was had (no
-        log tells of requests), it rests on all that was asked; `NoEvidence` when nothing was. An earlier record of the same kind of result is replaced.
+        log tells of requests), it rests on all that was asked; `NoEvidence` when nothing was. An earlier record of the
+        same kind of result is replaced.
         """
         if result is None:
             return "There was nothing to record."

@@ -212,9 +212,9 @@ def _summary(folder: Path) -> Summary:
 
 
 def _library() -> tuple[str, ...]:
-    from kit.export.page import inlined_scripts
+    from kit.export.page import inlined_scripts, inlined_style
 
-    return inlined_scripts()
+    return *inlined_scripts(), inlined_style()
 
 
 def _default(folder: Path, to: str, *, name: str) -> Path:

@@ -108,7 +108,7 @@ def _document(title: str, body: str, figures: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f'<title>{escaped(title)}</title><link rel="icon" href="data:,">'
-        f"<style>{(_HERE / 'page.css').read_text()}</style></head><body>{body}{data}{code}</body></html>\n"
+        f"<style>{inlined_style()}</style></head><body>{body}{data}{code}</body></html>\n"
     )
 
 
@@ -117,6 +117,11 @@ def inlined_scripts() -> tuple[str, ...]:
     from plotly.offline import get_plotlyjs
 
     return get_plotlyjs().replace("</script", "<\\/script"), (_HERE / "page.js").read_text()
+
+
+def inlined_style() -> str:
+    """How a page looks, to the byte."""
+    return (_HERE / "page.css").read_text()
 
 
 def _first_screen(page: _Page, summary: Summary, rests_on: Mapping[str, Sequence[str]]) -> str:

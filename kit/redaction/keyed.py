@@ -108,6 +108,8 @@ def _value(match: re.Match[str], told: str) -> Iterator[Hit]:
         end = start + len(trimmed)
     if is_placeholder(trimmed) or (told == SECRET and re.fullmatch(_SCHEME, trimmed)):
         return
+    if told == PERSONAL and name == "bare" and match.string[end : end + 1] in ("[", "(") and trimmed.isidentifier():
+        return  # a line of code in a traceback: `customer = body["customer"]`
     if told == PERSONAL and re.fullmatch(r"\d+\.\d+|\d{1,3}", trimmed) and "id" not in match["name"].lower():
         return
     if told == SECRET and match.re is _PAIR and re.fullmatch(r"[A-Za-z]+s", match["name"]) and trimmed.isdigit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -95,8 +96,8 @@ def test_a_headless_walk_repeats_a_persons_waiver_and_makes_none(walked, tmp_pat
         assert mine["waived"] is None
 
 
-def test_the_history_of_verdicts_is_kept_over_runs(walked):
-    case = walked(STARVED)
+def test_the_history_of_verdicts_is_kept_over_runs(walked, tmp_path):
+    case = open_case(shutil.copytree(walked(STARVED).folder, tmp_path / "case"), offline=True)
     entries = case.verdict_history
     assert {e.hypothesis for e in entries} == {h["id"] for h in case.findings.merge()["hypotheses"]}
     again = open_case(case.folder, offline=True)

@@ -358,3 +358,9 @@ def test_a_tenant_that_is_a_number_is_a_customer_and_a_plan_is_none():
     counts = redact_table(pa.table({"tenant": pa.array([60485099, 60485100]), "n": [5, 5]}), redactor)
     assert 60485099 not in counts.column("tenant").to_pylist()
     assert redact_table(pa.table({"tenant": pa.array([3, 4])}), redactor).column("tenant").to_pylist() == [3, 4]
+
+
+def test_a_line_of_code_gives_no_persons_name_away():
+    redactor = plain()
+    redactor.learn_text(['    customer = body["customer"]', "user: ottoline"])
+    assert redactor.text("the body of ottoline's request").startswith("the body of user_")
