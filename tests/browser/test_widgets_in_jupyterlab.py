@@ -136,6 +136,7 @@ def test_the_window_is_moved_widened_and_cleared_by_keys(lab, case):
     chart.press("ArrowRight")
     moved = wait_for_choice(case, "start", not_=before["start"])
     assert moved > before["start"]
+    tab.wait_for_timeout(1_000)  # the kernel's answer to the first key is drawn
     end = chosen(case)["focus"]["end"]
     chart.press("Shift+ArrowRight")
     assert wait_for_choice(case, "end", not_=end) > end
@@ -197,7 +198,7 @@ def test_a_hypothesis_is_chosen_and_shows_its_predictions(lab, case):
     tab, _ = lab
     tab.locator(".ik-hypotheses [data-pick='0']").click()
     assert wait_for_choice(case, "hypothesis")
-    assert tab.locator(".ik-hypotheses .ik-detail li").count() > 0
+    tab.locator(".ik-hypotheses .ik-detail li").first.wait_for()
 
 
 def test_a_trace_is_chosen_and_a_span_by_keys(lab, case):
