@@ -34,7 +34,7 @@ def distribution(
     name: str,
 ) -> dict[str, np.ndarray]:
     """p50 and p99 of each service's values a bin, as `<service>/<name>.p50|p99`."""
-    key = service[rows].astype(np.int64) * grid.size + bins[rows]
+    key = _numbered(bins, service, rows, grid)
     quantiles = grouped_quantiles(key, values[rows], (0.5, 0.99), len(services) * grid.size)
     found = {}
     for cells, stat in zip(quantiles, ("p50", "p99"), strict=True):
@@ -49,7 +49,7 @@ def totals(
     bins: np.ndarray, service: np.ndarray, services: list[str], rows: np.ndarray, grid: Grid, name: str
 ) -> dict[str, np.ndarray]:
     """How many rows has each service a bin? NaN where none."""
-    key = service[rows].astype(np.int64) * grid.size + bins[rows]
+    key = _numbered(bins, service, rows, grid)
     n = np.bincount(key, minlength=len(services) * grid.size).astype(float).reshape(len(services), grid.size)
     return {f"{label}/{name}": np.where(n[s] > 0, n[s], np.nan) for s, label in enumerate(services) if n[s].any()}
 
@@ -64,6 +64,11 @@ def means(
     name: str,
 ) -> dict[str, np.ndarray]:
     """The mean of each service's values a bin; NaN where there is no row."""
-    key = service[rows].astype(np.int64) * grid.size + bins[rows]
+    key = _numbered(bins, service, rows, grid)
     cells = reduce(key, values[rows], "mean", len(services) * grid.size).reshape(len(services), grid.size)
     return {f"{label}/{name}": cells[s] for s, label in enumerate(services) if not np.isnan(cells[s]).all()}
+
+
+def _numbered(bins: np.ndarray, service: np.ndarray, rows: np.ndarray, grid: Grid) -> np.ndarray:
+    """The cell of each row: the bins of one service after those of the one before."""
+    return service[rows].astype(np.int64) * grid.size + bins[rows]

@@ -80,7 +80,7 @@ def export_case(
             else:
                 files, said = _WRITERS[to](made.folder, into / target.name, None, notes), ()
             for path in files:
-                require_clean(path, made.redactor, known_scripts=_library())
+                require_clean(path, made.redactor, known_parts=_own_parts())
             if made.redactor.text(target.name) != target.name:
                 raise BadCase("The name of the file itself would have to be redacted: choose another with --out.")
             _put(files, target)
@@ -211,7 +211,8 @@ def _summary(folder: Path) -> Summary:
     return summarize(Findings(folder).merge(), title=about.title, zone=about.tz)
 
 
-def _library() -> tuple[str, ...]:
+def _own_parts() -> tuple[str, ...]:
+    """The scripts and the style of every page."""
     from kit.export.page import inlined_scripts, inlined_style
 
     return *inlined_scripts(), inlined_style()

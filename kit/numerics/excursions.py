@@ -136,10 +136,7 @@ def ratio_evidence(bad: np.ndarray, total: np.ndarray, *, floor: float, factor: 
         ill = min(max(rate + floor, factor * rate), (1 + rate) / 2)
         scatter = dispersion(bad, rate * total, (1 - rate) * rate * total, healthy)
         llr = _ratio_llr(bad, total, rate, ill) / scatter
-        again = np.ones(len(bad), bool)
-        for stretch in excursions(llr):
-            if stretch.p <= 0.05:
-                again[stretch.first : stretch.last + 1] = False
+        again = _outside(np.ones(len(bad), bool), llr)
         if not again.any() or (again == healthy).all():
             break
         healthy = again
@@ -177,14 +174,20 @@ def level_evidence(values: np.ndarray, *, factor: float) -> Evidence:
         of_blocks = dispersion(away, np.zeros(len(away)), np.full(len(away), sigma**2), healthy)
         spread = sigma * float(np.sqrt(of_blocks))
         llr = np.minimum(_level_llr(values, float(np.exp(usual)), spread, np.log(factor)), ONE_BIN)
-        again = np.isfinite(logs)
-        for stretch in excursions(llr):
-            if stretch.p <= 0.05:
-                again[stretch.first : stretch.last + 1] = False
+        again = _outside(np.isfinite(logs), llr)
         if not again.any() or (again == healthy).all():
             break
         healthy = again
     return Evidence("level", llr, values, values, float(np.exp(usual)), spread)
+
+
+def _outside(bins: np.ndarray, llr: np.ndarray) -> np.ndarray:
+    """Those of the bins that lie outside of every stretch that looks ill (p ≤ .05)."""
+    left = bins.copy()
+    for stretch in excursions(llr):
+        if stretch.p <= 0.05:
+            left[stretch.first : stretch.last + 1] = False
+    return left
 
 
 def _ratio_llr(bad: np.ndarray, total: np.ndarray, healthy: float, ill: float) -> np.ndarray:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from kit.walk import Progress
 
 _TOML = ("incident.toml", "sources.toml", "signals.toml", "path.toml", "hypotheses.toml", "choices.toml")
-_LINES = ("timeline.jsonl",)
-"""Not the history of verdicts: its ids are made of statements' words, joined by dashes, as nothing would find them."""
 _STAYS_OF_A_SOURCE = ("table", "service", "interval", "withheld")
 
 
@@ -123,7 +121,8 @@ def redacted_case(
 def redact_inputs(folder: Path, to: Path, redactor: Redactor) -> dict[str, str]:
     """Write what a walk reads, redacted, into the folder `to`; gives the new id of every recorded answer.
 
-    The redactor must have learnt from the same case before.
+    The redactor must have learnt from the same case before. The history of verdicts stays behind: its ids are made of
+    statements' words, joined by dashes, as nothing would find them.
     """
     to.mkdir(parents=True)
     for name in _TOML:
@@ -132,10 +131,9 @@ def redact_inputs(folder: Path, to: Path, redactor: Redactor) -> dict[str, str]:
             if name == "sources.toml":
                 values = _without_addresses(values)
             write_whole(to / name, tomli_w.dumps(values))
-    for name in _LINES:
-        if (folder / name).exists():
-            rows = [orjson.dumps(redact_value(row, redactor)) for row in _json_lines(folder / name)]
-            write_whole(to / name, b"".join(row + b"\n" for row in rows))
+    if (folder / "timeline.jsonl").exists():
+        rows = [orjson.dumps(redact_value(row, redactor)) for row in _json_lines(folder / "timeline.jsonl")]
+        write_whole(to / "timeline.jsonl", b"".join(row + b"\n" for row in rows))
     for path in _playbooks(folder):
         (to / "playbooks").mkdir(exist_ok=True)
         write_whole(to / "playbooks" / path.name, tomli_w.dumps(redact_value(_toml(path), redactor)))
@@ -165,9 +163,8 @@ def learn_case(folder: Path, redactor: Redactor) -> None:
     for name in _TOML:
         if (folder / name).exists():
             learn_value(_toml(folder / name), redactor)
-    for name in _LINES:
-        if (folder / name).exists():
-            learn_value(list(_json_lines(folder / name)), redactor)
+    if (folder / "timeline.jsonl").exists():
+        learn_value(list(_json_lines(folder / "timeline.jsonl")), redactor)
     for path in _playbooks(folder):
         learn_value(_toml(path), redactor)
     if (folder / "postmortem.md").exists():

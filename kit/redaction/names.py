@@ -100,13 +100,13 @@ def told_by_name(name: str) -> str | None:
     return None
 
 
-def names_one_customer(value: str) -> bool:
-    """Is this value of a column of tenants a number or an id of somebody, not the name of a plan?
+def gives_away(told: str | None, value: str) -> bool:
+    """Is this value about a person or secret, given what its name tells? Of tenants numbers and ids are, plans are not.
 
-    >>> names_one_customer("60485099"), names_one_customer("business"), names_one_customer("plan-2024")
-    (True, False, False)
+    >>> gives_away(TENANT, "60485099"), gives_away(TENANT, "business"), gives_away(PERSONAL, "business")
+    (True, False, True)
     """
-    return _NUMBERED.fullmatch(value) is not None
+    return told is not None and (told != TENANT or _NUMBERED.fullmatch(value) is not None)
 
 
 def _ends_in(

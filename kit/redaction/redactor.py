@@ -16,7 +16,7 @@ from kit.redaction.hit import SEPARATOR, Hit, merged
 from kit.redaction.hosts import find_hosts
 from kit.redaction.keyed import find_keyed, is_placeholder
 from kit.redaction.learnt import Learnt
-from kit.redaction.names import PERSONAL, SECRET, STEMS, TENANT, names_one_customer, told_by_name
+from kit.redaction.names import PERSONAL, SECRET, STEMS, TENANT, gives_away, told_by_name
 from kit.redaction.network import EVERYONE, find_ips, find_macs, is_public
 from kit.redaction.own_patterns import find_own
 from kit.redaction.people import find_emails, find_phones, find_social_security
@@ -71,7 +71,7 @@ class Redactor:
 
     def learn(self, value: str, told: str) -> None:
         """A value of a column that is secret or about a person: look for it in every other text as well."""
-        if told == TENANT and not names_one_customer(value):
+        if not gives_away(told, value):
             return
         if value not in self.kept and value not in NOT_A_VALUE and not is_placeholder(value):
             self.learnt.add(value, _kind_told(told))
@@ -261,7 +261,7 @@ class Redactor:
         """The pseudonym of a whole value, since the name of its column gives it away."""
         if value in NOT_A_VALUE or value in self.kept or is_placeholder(value) or value in self.pseudonyms.issued:
             return value
-        if told == TENANT and not names_one_customer(value):
+        if not gives_away(told, value):
             return self.text(value)
         return self._stand_in(value, _kind_told(told), "column of hosts" if told == "host" else f"{told} column")
 

@@ -57,9 +57,9 @@ class Leak:
         return f"{self.file}, {self.where}: {self.found_by}"
 
 
-def require_clean(path: Path, redactor: Redactor, *, known_scripts: tuple[str, ...] = ()) -> None:
+def require_clean(path: Path, redactor: Redactor, *, known_parts: tuple[str, ...] = ()) -> None:
     """Raises `CheckFailed`, naming places and detectors but no value, when something was left in a file or a folder."""
-    leaks = [leak for file in _files(path) for leak in scan_file(file, redactor, known_scripts=known_scripts)]
+    leaks = [leak for file in _files(path) for leak in scan_file(file, redactor, known_parts=known_parts)]
     if leaks:
         more = f" and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
         raise CheckFailed(
@@ -70,15 +70,15 @@ def require_clean(path: Path, redactor: Redactor, *, known_scripts: tuple[str, .
         )
 
 
-def scan_file(path: Path, redactor: Redactor, *, known_scripts: tuple[str, ...] = ()) -> list[Leak]:
+def scan_file(path: Path, redactor: Redactor, *, known_parts: tuple[str, ...] = ()) -> list[Leak]:
     """What is left in this file? It is opened by its ending: .html, .ipynb, .json(l), .parquet, .toml, text.
 
-    `known_scripts` are libraries inlined in a page: where a script is one of them to the byte, it is not read.
+    `known_parts` are what every page holds: a script or a style that is one of them to the byte is not read.
     """
     if path.suffix == ".parquet":
         pieces = _parquet(path)
     elif path.suffix in (".html", ".htm"):
-        pieces = html_pieces(path.read_text(encoding="utf-8"), known_scripts=known_scripts)
+        pieces = html_pieces(path.read_text(encoding="utf-8"), known_parts=known_parts)
     elif path.suffix in (".ipynb", ".json"):
         pieces = json_pieces(path.read_bytes())
     elif path.suffix == ".jsonl":
@@ -144,9 +144,9 @@ def _too_common(value: str) -> bool:
     return (value.isdigit() and len(value) < 12) or (value.isalpha() and value.islower()) or value.isspace()
 
 
-def html_pieces(text: str, *, known_scripts: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def html_pieces(text: str, *, known_parts: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """Every text of a page with its place: what is shown, attributes, comments, data of charts, styles."""
-    reader = _PageReader(known_scripts)
+    reader = _PageReader(known_parts)
     reader.feed(text)
     reader.close()
     reader.end_block()
@@ -154,10 +154,10 @@ def html_pieces(text: str, *, known_scripts: tuple[str, ...] = ()) -> Iterator[t
 
 
 class _PageReader(HTMLParser):
-    def __init__(self, known_scripts: tuple[str, ...]) -> None:
+    def __init__(self, known_parts: tuple[str, ...]) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[tuple[str, str]] = []
-        self._known = frozenset(s.strip() for s in known_scripts)
+        self._known = frozenset(s.strip() for s in known_parts)
         self._block: list[str] = []
         self._section = "the head"
         self._script: list[str] | None = None

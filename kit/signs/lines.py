@@ -26,22 +26,21 @@ LOCK = re.compile(
 
 def lock_sign(templates: pd.DataFrame | None) -> Sign:
     """Does a line that is new or louder say that statements wait for a lock, which is not that they are slow?"""
-    said = lines_that_say(templates, LOCK)
-    return Sign(
-        "lock_says",
-        None if templates is None else bool(said),
-        f"statements wait for a lock: {said[0]}" if said else "no line speaks of waiting for a lock",
+    return _spoken_sign(
+        "lock_says", templates, LOCK, yes="statements wait for a lock", no="no line speaks of waiting for a lock"
     )
 
 
 def certificate_sign(templates: pd.DataFrame | None) -> Sign:
     """Does a line that is new or louder speak of a certificate?"""
-    said = lines_that_say(templates, CERTIFICATE)
-    return Sign(
-        "certificate_says",
-        None if templates is None else bool(said),
-        f"new lines: {said[0]}" if said else "no line speaks of a certificate",
+    return _spoken_sign(
+        "certificate_says", templates, CERTIFICATE, yes="new lines", no="no line speaks of a certificate"
     )
+
+
+def _spoken_sign(name: str, templates: pd.DataFrame | None, pattern: re.Pattern[str], *, yes: str, no: str) -> Sign:
+    said = lines_that_say(templates, pattern)
+    return Sign(name, None if templates is None else bool(said), f"{yes}: {said[0]}" if said else no)
 
 
 def lines_that_say(templates: pd.DataFrame | None, pattern: re.Pattern[str]) -> list[str]:

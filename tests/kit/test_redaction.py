@@ -147,7 +147,7 @@ def test_the_finished_files_pass_the_scan(redacted):
     copy, redactor, _ = redacted
     from kit.export.page import inlined_scripts
 
-    require_clean(copy, redactor, known_scripts=inlined_scripts())
+    require_clean(copy, redactor, known_parts=inlined_scripts())
 
 
 def test_a_hit_in_the_finished_bytes_fails_and_never_says_the_value(redacted, tmp_path):
