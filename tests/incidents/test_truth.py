@@ -84,18 +84,6 @@ def test_the_same_walk_from_recorded_answers_alone(walked, tmp_path):
     assert open_case(folder, offline=True).findings.merge() == before
 
 
-@pytest.mark.parametrize("slug", [s for s in recorded() if "_without_" not in s])
-def test_swapping_harm_and_health_confirms_nothing(slug, walked):
-    from kit.board import judge
-
-    case = walked(slug)
-    board = judge(case.hypotheses, case.facts, windows=case.facts.windows.swapped())
-    never = ("confirmed", "supported") if slug == STARVED else ("confirmed",)
-    assert [v.hypothesis.statement for v in board.verdicts if v.state in never] == []
-    if case.symptom.verdict == "healthy":
-        assert case.hypotheses == ()
-
-
 @pytest.mark.parametrize("pillar", ["metrics", "spans", "logs", "changes"])
 def test_without_one_pillar_the_walk_still_runs_and_says_what_is_missing(pillar, tmp_path):
     folder = working_copy(SAMPLES / STARVED, tmp_path / pillar)
