@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from connectors.where import equals
 from connectors.window import Window
 from kit.difference import COLUMNS
 from kit.path import Cut, path_edges
@@ -67,11 +68,10 @@ def _missing_by(
         shares = was / n, (left / m if m else 0.0)
         lift = shares[0] / shares[1] if shares[1] > 0 else float("inf")
         carried = min(1.0, max(0.0, (was * scale - left) / missing))
-        quoted = str(value).replace("'", "''")
         why = f"{field} {value}: {was * scale:,.0f} were to be expected, {left:,.0f} came"
         rows.append(
             {
-                "predicate": f"{field} = '{quoted}'", "depth": 1, "sign": "more", "fields": (field,),
+                "predicate": equals(field, value), "depth": 1, "sign": "more", "fields": (field,),
                 "values": (value,), "bad": float(was), "good": left, "bad_share": shares[0], "good_share": shares[1],
                 "lift": lift, "p": p, "q": p, "explains": carried, "aliases": (), "because": why,
             }

@@ -14,7 +14,7 @@ import pandas as pd
 
 from connectors.base import Selection
 from connectors.errors import ConnectorError
-from connectors.where import all_of
+from connectors.where import all_of, equals
 from connectors.window import Window
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Place:
     @property
     def predicate(self) -> str:
         """The place as a filter."""
-        return f"{self.field} = '{self.value}'"
+        return equals(self.field, self.value)
 
     @property
     def text(self) -> str:

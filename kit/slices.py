@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from connectors.where import In
+from kit.signals import service_of
 from kit.symptom import Episode, Symptom
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ def slice_where(symptom: Symptom, episode: Episode | None) -> str | None:
     overlaps = episode.alone is None and any(e.incident.intersect(episode.incident) is not None for e in others)
     if not overlaps and not _unmoved(episode):
         return None
-    quoted = ", ".join("'" + route.replace("'", "''") + "'" for route in episode.routes)
-    return f"route IN ({quoted})"
+    return str(In("route", episode.routes))
 
 
 def slice_signals(case: Case) -> pd.DataFrame | None:
@@ -73,7 +74,7 @@ def _sliced(signal: str, signals: pd.DataFrame) -> str:
     found = _OF_REQUESTS.search(signal)
     if found is None:
         return signal
-    service = signal.split("/", 1)[0].split("@", 1)[0]
+    service = service_of(signal)
     own = f"{service}/requests.errors_ratio" if found[1] == "errors" else f"{service}/requests.duration.p99"
     counted = f"{service}/requests.count" in signals.columns
     return own if counted else signal
