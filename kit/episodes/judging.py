@@ -11,6 +11,7 @@ from connectors.window import Window
 from kit.episodes.reading import Reading
 from kit.episodes.slowness import SLOW_FACTOR
 from kit.episodes.tracks import ERRORS_FLOOR, FACTOR, REMAINS, SLOW_FLOOR, Track
+from kit.numerics.contrast import benjamini_hochberg
 from kit.numerics.excursions import Excursion
 from kit.numerics.grid import Grid
 from kit.numerics.moments import from_us
@@ -27,7 +28,7 @@ def judge_tracks(tracks: Sequence[Track], grid: Grid, limits: Mapping[str, float
     objective in `limits` is kept and not ill.
     """
     found = [(track, stretch) for track in tracks for stretch in track.evidence.stretches()]
-    q = benjamini_hochberg(np.array([stretch.p for _, stretch in found]), tests=max(len(tracks), 1))
+    q = benjamini_hochberg(np.array([stretch.p for _, stretch in found]), tests=len(tracks))
     healthy = np.ones(grid.size, bool)
     for (_, stretch), value in zip(found, q, strict=True):
         if value <= Q_LIMIT:
@@ -46,18 +47,6 @@ def request_limits(objectives: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     if "latency_p99_s" in limits:
         limits["slow_ratio"] = limits["latency_p99_s"]
     return limits
-
-
-def benjamini_hochberg(p: np.ndarray, *, tests: int) -> np.ndarray:
-    """The smallest false-discovery rate at which each is found, among so many tests."""
-    if not len(p):
-        return p
-    m = max(len(p), tests)
-    order = np.argsort(p)
-    scaled = p[order] * m / (np.arange(len(p)) + 1)
-    q = np.empty(len(p))
-    q[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
-    return q
 
 
 def bins_window(grid: Grid, first: int, last: int) -> Window:

@@ -90,8 +90,10 @@ def share_ratio(a: ArrayLike, n: ArrayLike, b: ArrayLike, m: ArrayLike) -> tuple
     return ratio, ratio * np.exp(-Z95 * spread), ratio * np.exp(Z95 * spread)
 
 
-def benjamini_hochberg(p: ArrayLike) -> Floats:
+def benjamini_hochberg(p: ArrayLike, *, tests: int = 0) -> Floats:
     """Which false-discovery rate does each p stand for, all of them tested together? NaN stays NaN and is not counted.
+
+    `tests`: how many tests there were at least, where those that found nothing brought no p.
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03, float("nan")]).tolist()
     [0.03, 0.04, 0.04, nan]
@@ -102,7 +104,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     if not len(known):
         return q
     order = known[np.argsort(p[known], kind="stable")]
-    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    scaled = p[order] * max(len(order), tests) / np.arange(1, len(order) + 1)
     q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return q
 
