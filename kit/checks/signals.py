@@ -78,7 +78,7 @@ def runs_full(facts: Facts, windows: Windows, *, signal: str, at: float = 0.95, 
     A signal that says what is left (its name speaks of available, free) is measured against the most that was ever
     left in the look, which makes a disk that was never empty look fuller than it is.
     """
-    return _any_of(facts, windows, signal, lambda t: _full(_as_used(t), windows, at=at, share=share))
+    return _any_of(facts, windows, signal, lambda t: _full(as_used(t), windows, at=at, share=share))
 
 
 @check(about=["first", "then"], claim="in this order", cost=2.0)
@@ -92,7 +92,7 @@ def fills_before(
     found = _two(facts, first, then)
     if isinstance(found, Outcome):
         return found
-    used, other = _as_used(found[0]), found[1]
+    used, other = as_used(found[0]), found[1]
     ids = (*used.evidence, *other.evidence)
     left = departure(other, windows, direction="either")
     if isinstance(left, TooLittle):
@@ -259,8 +259,14 @@ def _flat(track: Track, windows: Windows, *, by: float, at_least: float) -> Outc
     return Outcome(NO_DATA, f"{went}: too noisy to call flat.", numbers, track.evidence)
 
 
-def _as_used(track: Track) -> Track:
-    """The share used (0–1) of what is told by what is left; any other track as it is."""
+def as_used(track: Track) -> Track:
+    """The share used (0–1) of what is told by what is left, against the most that was left; any other track as it is.
+
+    >>> import pandas as pd
+    >>> left = pd.Series([8.0, 2.0], pd.date_range("2026-03-01T02:00Z", periods=2, freq="1min"))
+    >>> as_used(Track("db/disk.available", left)).values.tolist()
+    [0.0, 0.75]
+    """
     if not re.search(r"avail|free|remaining", track.key.rpartition("/")[2], re.I):
         return track
     most = float(track.values.max())

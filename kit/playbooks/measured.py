@@ -8,11 +8,14 @@ from typing import Any
 
 from connectors.errors import ConnectorError
 from kit.checks.facts import Facts, Track, service_of
+from kit.checks.signals import as_used
 from kit.errors import KitError
 from kit.playbooks.words import ANYWHERE, MACHINES, SIGNALS
 
 DISK_FULL = 0.9
 """A disk less full than this is not the one that a log calls full."""
+DISK = r"disk|filesystem|volume|tmpfs"
+HOW_FULL = r"avail|free|remaining|ratio|usage|utili|used|full"
 
 
 def first_signal(keys: Sequence[str], service: str | None, patterns: Sequence[str]) -> str | None:
@@ -108,17 +111,12 @@ def fullest_disk(facts: Facts, *, told: bool) -> str | None:
     best, most = None, -1.0
     for key in facts.signals():
         name = key.rpartition("/")[2]
-        left = bool(re.search(r"avail|free|remaining", name, re.IGNORECASE))
-        if not re.search(r"disk|filesystem|volume|tmpfs", name, re.IGNORECASE) or not (
-            left or re.search("ratio|usage|utili|used|full", name, re.IGNORECASE)
-        ):
+        if not (re.search(DISK, name, re.IGNORECASE) and re.search(HOW_FULL, name, re.IGNORECASE)):
             continue
         track = facts.series(key)
-        scale = float(track.values.max()) if track is not None and left else 1.0
-        if track is None or not scale > 0:
+        if track is None:
             continue
-        highest = track.within(facts.windows.incident).max() if not left else track.within(facts.windows.incident).min()
-        used = 1 - highest / scale if left else highest
+        used = as_used(track).within(facts.windows.incident).max()
         if used == used and used > most:
             best, most = key, float(used)
     return None if told and most < DISK_FULL else best
