@@ -63,9 +63,9 @@ def _against_earlier_days(case: Case, symptom: Symptom) -> Symptom:
 
     earlier: dict[int, dict[str, Fall]] = {}
     for number, episode in enumerate(symptom.episodes):
-        before = earlier_windows(episode.baseline, zone=case.zone)
-        now = earlier_windows(episode.incident, zone=case.zone)
         if episode.hurts == "lost" and case.requests is not None:
+            before = earlier_windows(episode.baseline, zone=case.zone)
+            now = earlier_windows(episode.incident, zone=case.zone)
             earlier[number] = {name: _fall(case, before[name], now[name]) for name in before}
     kept, said = without_quiet_hours(symptom.episodes, earlier)
     verdict = symptom.verdict if kept else "healthy"

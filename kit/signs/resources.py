@@ -71,8 +71,9 @@ def resource_signs(board: SignalBoard, templates: pd.DataFrame | None, nodes: di
         for r in disks
         if (is_share(r.signal) and r.now >= 0.97) or ("avail" in name_of(r) and r.arrow == "down" and r.size <= 0.05)
     ]
-    creeping = [r for r in saturation if _LEAK_SIGNAL.search(name_of(r)) and "avail" not in name_of(r) and _creeps(r)]
-    teeth = [r for r in saturation if _LEAK_SIGNAL.search(name_of(r)) and _sawtooth(r, board)]
+    leaky = [r for r in saturation if _LEAK_SIGNAL.search(name_of(r))]
+    creeping = [r for r in leaky if "avail" not in name_of(r) and _creeps(r)]
+    teeth = [r for r in leaky if _sawtooth(r, board)]
     restarts = [r for r in board.readings if re.search("restart|start_time|uptime", name_of(r))]
     said = lines_that_say(templates, DISK)
     growing = [r for r in queues if r.arrow == "up" and (r.size >= 3 or not np.isfinite(r.size))]
@@ -103,12 +104,12 @@ def resource_signs(board: SignalBoard, templates: pd.DataFrame | None, nodes: di
         ),
         Sign(
             "resource_creeps",
-            bool(creeping) if any(_LEAK_SIGNAL.search(name_of(r)) for r in saturation) else None,
+            bool(creeping) if leaky else None,
             f"it had been filling before: {told(creeping)}" if creeping else "nothing fills slowly",
         ),
         Sign(
             "resource_sawtooth",
-            bool(teeth) if any(_LEAK_SIGNAL.search(name_of(r)) for r in saturation) else None,
+            bool(teeth) if leaky else None,
             f"it climbs and drops back, again and again, as it did not before: {told(teeth)}"
             if teeth
             else "nothing climbs and drops back again and again",
