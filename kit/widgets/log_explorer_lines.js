@@ -43,10 +43,10 @@ function render({ model, el }) {
     const at = model.get("chosen");
     [...table.children].forEach((row, i) => row.setAttribute?.("aria-selected", String(i === at)));
     more.replaceChildren();
-    const line = model.get("rows")[at];
-    if (!line) return;
+    const line = model.get("rows")[at], shown = table.children[at];
+    if (!line || !shown) return; // a choice that comes with its rows is marked once they are drawn
     table.setAttribute("aria-activedescendant", `${model.get("key")}-${at}`);
-    table.children[at].scrollIntoView({ block: "nearest" });
+    shown.scrollIntoView({ block: "nearest" });
     const bar = document.createElement("div");
     for (const [name, label] of model.get("acts")) {
       if (name === "follow" && !line.follows) continue;

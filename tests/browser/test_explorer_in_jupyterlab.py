@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from kit.cli_explore import place_notebook
 from tests.browser.jupyterlab import TOKEN, jupyterlab, run_notebook
@@ -99,7 +100,7 @@ def test_a_query_is_completed_and_asked_by_keys(lab):
     assert query.input_value() == "level=ERROR"
     query.press("Enter")
     wait_status(tab, "12 lines.")
-    assert "pool is full" in tab.locator(".ik-lines-rows").inner_text()
+    expect(tab.locator(".ik-lines-rows")).to_contain_text("pool is full")
     assert said == []
 
 
@@ -115,8 +116,9 @@ def test_a_window_is_brushed_by_mouse_moved_and_cleared_by_keys(lab):
     tab.mouse.move(box["x"] + box["width"] * 0.58, box["y"] + 50, steps=5)
     tab.mouse.up()
     tab.wait_for_selector(".ik-log-explorer .ik-chosen")
-    before = tab.locator(".ik-log-explorer .ik-brush-said").inner_text()
-    assert "02:05" in before
+    said_of_brush = tab.locator(".ik-log-explorer .ik-brush-said")
+    expect(said_of_brush).to_contain_text("02:05")
+    before = said_of_brush.inner_text()
     chart.press("ArrowRight")
     tab.wait_for_function(
         "was => document.querySelector('.ik-log-explorer .ik-brush-said').innerText !== was", arg=before
@@ -148,7 +150,7 @@ def test_a_refused_query_is_said_and_code_is_shown(lab):
     wait_status(tab, "cannot be read")
     tab.get_by_role("button", name="Show code").click()
     tab.wait_for_selector(".ik-log-explorer pre")
-    assert "kit.explore(" in tab.locator(".ik-log-explorer pre").first.inner_text()
+    expect(tab.locator(".ik-log-explorer pre").first).to_contain_text("kit.explore(")
     assert said == []
 
 
@@ -165,7 +167,7 @@ def test_hostile_lines_show_as_text_in_every_tab_and_no_pop_up_stands_over_them(
     wait_status(tab, "1 line.")
     tab.locator(".ik-line").first.click()
     tab.wait_for_selector(".ik-lines-more dl")
-    assert "more fields" in tab.locator(".ik-lines-more").inner_text()
+    expect(tab.locator(".ik-lines-more")).to_contain_text("more fields")
     ask(tab, "esrever")
     tab.locator(".ik-line-message").filter(has_text="esrever").wait_for()
     shown = tab.locator(".ik-line-message").first.inner_text()

@@ -8,11 +8,13 @@ without hands repeats it.
 from __future__ import annotations
 
 import json
+import re
 import time
 import tomllib
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from kit.case import open_case
 from kit.findings import Findings
@@ -117,7 +119,7 @@ def test_a_window_is_brushed_by_mouse_and_the_load_form_follows(lab, case):
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     tab.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
-    assert "failed" in tab.locator(".ik-picker .ik-read").inner_text()
+    expect(tab.locator(".ik-picker .ik-read")).to_contain_text("failed")
     tab.mouse.down()
     tab.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 60, steps=5)
     tab.mouse.up()
@@ -151,7 +153,7 @@ def test_a_service_clicked_on_the_board_is_in_focus(lab, case):
     tab.locator(".ik-board [data-pick='0:2']").click()
     assert wait_for_choice(case, "service") == "edge"
     wait_said(tab, "board", "edge:")
-    assert tab.locator(".ik-board .ik-detail").inner_text().startswith("edge")
+    expect(tab.locator(".ik-board .ik-detail")).to_have_text(re.compile("^edge"))
 
 
 def test_arrow_keys_go_over_the_board_and_enter_chooses(lab, case):
@@ -174,7 +176,7 @@ def test_a_change_is_chosen_on_the_timeline_by_mouse_and_by_key(lab, case):
     first.press("ArrowLeft")
     tab.keyboard.press("Enter")
     assert wait_for_choice(case, "change", not_="c2") == "c1"
-    assert "pay-v2 on" in tab.locator(".ik-changes .ik-detail").inner_text()
+    expect(tab.locator(".ik-changes .ik-detail")).to_contain_text("pay-v2 on")
 
 
 def test_a_boundary_is_probed_and_the_next_probe_is_one_press(lab, case):
@@ -205,7 +207,7 @@ def test_a_trace_is_chosen_and_a_span_by_keys(lab, case):
     tab, _ = lab
     tab.locator(".ik-traces [data-pick='typical']").click()
     assert str(wait_for_choice(case, "trace")).startswith("1.5-")
-    assert tab.locator(".ik-traces .ik-bar i.path").count() >= 2
+    expect(tab.locator(".ik-traces .ik-bar i.path").nth(1)).to_be_attached()
     tab.locator(".ik-traces [data-pick='during:1']").focus()
     tab.keyboard.press("Enter")
     tab.wait_for_selector(".ik-traces .ik-detail")
@@ -226,7 +228,7 @@ def test_code_is_shown_and_what_is_seen_is_pinned_by_keys(lab, case):
     tab, _ = lab
     path = tab.locator(".ik-path")
     path.get_by_role("button", name="Show code").press("Enter")
-    assert "case.probes.to_frame()" in path.locator("pre").inner_text()
+    expect(path.locator("pre")).to_contain_text("case.probes.to_frame()")
     path.get_by_role("button", name="Pin this …").press("Enter")
     tab.keyboard.type("The call leaves ill.")
     tab.keyboard.press("Enter")
