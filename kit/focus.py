@@ -21,6 +21,8 @@ LONGEST = 400
 class Chosen:
     """A window (UTC), and names: a service, signal, boundary (`caller → callee`), change, hypothesis, trace, source.
 
+    `cohorts` names the two sets of traces that are compared, like `slow against before`.
+
     None where nothing is chosen. Raises `BadInput` for what is no such thing.
     """
 
@@ -32,6 +34,7 @@ class Chosen:
     hypothesis: str | None = None
     trace: str | None = None
     source: str | None = None
+    cohorts: str | None = None
 
     def __post_init__(self) -> None:
         if self.window is not None and (not isinstance(self.window, Window) or not self.window.seconds > 0):

@@ -1,4 +1,4 @@
-"""Two traces on the same scale: one of the ill cohort above one of the healthy, the critical path marked."""
+"""Traces of the harm against usual ones: cohort against cohort, then one against one with the critical path marked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kit.cohorts import TraceDifference
 from kit.focus import Focus
 from kit.pins import Pins
 from kit.plain_text import escaped, visible
@@ -15,6 +16,7 @@ from kit.result import table_html
 from kit.spantree import span_tree
 from kit.traces import critical_path, path_seconds
 from kit.widgets.alive import Alive, pick
+from kit.widgets.trace_cohorts import TraceCohorts, cohorts_markup
 
 MOST = 40
 """Spans of one trace that are drawn: the longest ones."""
@@ -25,9 +27,11 @@ COHORTS = ("during", "before")
 class TraceWaterfall(Alive):
     """SPANS of the harm against those before it. `.value` is the id of the trace shown of the harm, None: no trace.
 
-    *typical* is the trace of median length, *slowest* the longest, *failing* the longest with an error. A picked span
-    shows its numbers and moves the focus to its service. Static twin: where the time went in both cohorts, as a table.
-    It misleads where sampling kept ill traces by another rule than healthy ones.
+    Above, two cohorts are compared path by path: all, the slow or the failing traces of the harm against those before
+    it or the rest. Below, one trace against one: *typical* is the trace of median length, *slowest* the longest,
+    *failing* the longest with an error. A picked path or span moves the focus to its service. Static twin: the
+    comparison, and where the time went in both cohorts, as tables. It misleads where sampling kept ill traces by
+    another rule than healthy ones.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class TraceWaterfall(Alive):
         evidence: Sequence[str] = (),
     ) -> None:
         self.cohorts = {"during": during, "before": before}
+        self.compared = TraceCohorts(during, before)
+        self._choices = self.compared.choices()
         self._traces = {name: _per_trace(spans) for name, spans in self.cohorts.items()}
         self._shows, self._span = "slowest", ""
         self._shape: tuple[Any, ...] = ()
@@ -55,18 +61,38 @@ class TraceWaterfall(Alive):
         return self._trace("during")
 
     @property
+    def cohorts_shown(self) -> str | None:
+        """Which cohorts are compared, like `slow against before`; None: there are no two."""
+        chosen = self.focus.chosen.cohorts
+        return chosen if chosen in self._choices else next(iter(self._choices), None)
+
+    @property
+    def difference(self) -> TraceDifference | None:
+        """What sets the one cohort apart from the other; None: there are no two."""
+        chosen = self.cohorts_shown
+        return None if chosen is None else self.compared.difference(chosen)
+
+    @property
     def code(self) -> str:
-        """The line that gives the same spans."""
+        """The lines that give the same comparison and the same spans."""
         if self.value is None:
             return "case.spans"
-        return f"case.spans[1].loc[lambda t: t['trace_id'] == {self.value!r}]"
+        compared = f"{self.compared.code(self.cohorts_shown)}\n" if self.cohorts_shown else ""
+        return f"{compared}case.spans[1].loc[lambda t: t['trace_id'] == {self.value!r}]"
 
     @property
     def twin(self) -> str:
-        """Seconds per part of the critical path, in both cohorts."""
+        """What differs between the cohorts, and the seconds per part of the critical path in both."""
         table = self._parts_of_both()
-        said = f"<p><strong>{escaped(self.title)}</strong></p>"
-        return said + (table_html(table, limit=12) if len(table) else "<p>No trace of the harm was kept.</p>")
+        if not len(table):
+            return f"<p><strong>{escaped(self.title)}</strong></p><p>No trace of the harm was kept.</p>"
+        said = ""
+        if self.cohorts_shown is not None and self.difference is not None:
+            claims = self.compared.claims(self.cohorts_shown)
+            said = f"<p><strong>{escaped(self.difference.headline)}</strong><br>"
+            said += f"{escaped(self.compared.told(self.cohorts_shown))}</p>"
+            said += table_html(claims[["path", "what"]], limit=12) if len(claims) else ""
+        return f"{said}<p><strong>{escaped(self.title)}</strong></p>{table_html(table, limit=12)}"
 
     def _title(self) -> str:
         counts = {name: len(t) for name, t in self._traces.items()}
@@ -76,7 +102,7 @@ class TraceWaterfall(Alive):
         return f"{path.headline} ({counts['during']:,} traces during the harm, {counts['before']:,} before)"
 
     def _parts(self) -> frozenset[str]:
-        return frozenset({"trace", "service"})
+        return frozenset({"trace", "service", "cohorts"})
 
     def _status(self) -> str:
         if self.value is None:
@@ -94,6 +120,14 @@ class TraceWaterfall(Alive):
         if name in CHOICES:
             self._shows, self._span = name, ""
             self.focus.choose("trace", self._trace("during"))
+        elif name.startswith("cohorts:"):
+            if name.removeprefix("cohorts:") in self._choices:
+                self.focus.choose("cohorts", name.removeprefix("cohorts:"))
+        elif name.startswith("differs:"):
+            claims = self.compared.claims(self.cohorts_shown) if self.cohorts_shown else pd.DataFrame()
+            number = name.removeprefix("differs:")
+            if number.isdigit() and int(number) < len(claims):
+                self.focus.choose("service", str(claims["service"].iloc[int(number)]))
         else:
             cohort, _, number = name.partition(":")
             rows = self._rows(cohort) if cohort in COHORTS else []
@@ -105,12 +139,15 @@ class TraceWaterfall(Alive):
 
     def _cleared(self) -> None:
         self._span = ""
+        self.focus.choose("cohorts", None)
         self.draw()
 
     def _shown(self) -> list[str]:
+        compared = [self.difference.headline] if self.difference is not None else []
         rows = [r for r in self._rows("during") if r["path_s"] == r["path_s"]]
         rows.sort(key=lambda r: -r["path_s"])
-        return [f"{r['service']} {r['name']}: {r['path_s']:.4g} s of its own on the path" for r in rows][:8]
+        own = [f"{r['service']} {r['name']}: {r['path_s']:.4g} s of its own on the path" for r in rows]
+        return [*compared, *own][:8]
 
     def _trace(self, cohort: str) -> str | None:
         """The trace of this cohort that is shown; of the healthy one always the typical."""
@@ -141,7 +178,8 @@ class TraceWaterfall(Alive):
         )
         shown = {name: self._rows(name) for name in COHORTS}
         scale = max((r["offset_s"] + r["duration_s"] for rows in shown.values() for r in rows), default=1.0) or 1.0
-        parts = [f'<div class="ik-row"><span class="ik-soft">of the harm show the</span>{buttons}</div>']
+        compared = cohorts_markup(self.compared, self.cohorts_shown or "", service=self.focus.chosen.service)
+        parts = [compared, f'<div class="ik-row"><span class="ik-soft">of the harm show the</span>{buttons}</div>']
         for name in COHORTS:
             told = "During the harm" if name == "during" else "Before it, the typical one, on the same scale"
             parts.append(self._waterfall(name, told, shown[name], scale))

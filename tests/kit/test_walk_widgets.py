@@ -143,6 +143,66 @@ def test_the_slowest_trace_comes_first_and_the_typical_one_by_choice(focus):
     assert "0.1 s" in widget.said
 
 
+def cohort(prefix, seconds, n, status="ok"):
+    traces = [trace(f"{prefix}{i}", seconds + i / 1000, status) for i in range(n)]
+    return pd.concat(traces, ignore_index=True)
+
+
+@pytest.fixture
+def cohorts(focus):
+    """20 usual traces before the harm; in it 12 that are as usual, 12 that are slow and fail in the database."""
+    ill = cohort("ill", 2.0, 12, "error")
+    return TraceWaterfall(pd.concat([cohort("as", 0.1, 12), ill], ignore_index=True), cohort("b", 0.1, 20), focus=focus)
+
+
+def test_the_slow_stand_against_the_usual_and_the_service_that_differs_is_named(cohorts, focus):
+    hear(cohorts, pick="cohorts:slow against before")
+    assert focus.chosen.cohorts == "slow against before"
+    assert "12 traces that took longer than 0.118 s against 20 from before the harm" in cohorts.body
+    assert cohorts.difference.headline.startswith("web GET differs most")
+    assert "errors 0% → 100%" in cohorts.body
+    assert harmless(cohorts.body)
+    assert harmless(cohorts.twin)
+    assert "12 traces that took longer" in cohorts.twin
+    services = list(cohorts.compared.claims("slow against before")["service"])
+    hear(cohorts, pick=f"differs:{services.index('web')}")
+    assert focus.chosen.service == "web"
+    hear(cohorts, pick="differs:99")
+    hear(cohorts, pick="cohorts:fast against slow")
+    assert focus.chosen.cohorts == "slow against before"
+    hear(cohorts, clear=True)
+    assert focus.chosen.cohorts is None
+
+
+@pytest.mark.parametrize("choice", ["all against before", "slow against before", "slow against rest",
+                                    "failing against before", "failing against rest"])  # fmt: skip
+def test_the_code_of_a_comparison_gives_the_same_comparison(cohorts, choice):
+    import kit
+
+    hear(cohorts, pick=f"cohorts:{choice}")
+    assert cohorts.cohorts_shown == choice
+
+    class Case:
+        spans = (cohorts.cohorts["before"], cohorts.cohorts["during"])
+
+    again = eval(cohorts.code.splitlines()[0], {"kit": kit, "case": Case})  # our own text, made a line above
+    assert again.to_frame().equals(cohorts.difference.to_frame())
+
+
+def test_cohorts_of_too_few_traces_claim_nothing_and_say_so(focus):
+    widget = TraceWaterfall(trace("t", 2.0), trace("b", 0.1), focus=focus)
+    assert widget.cohorts_shown == "all against before"
+    assert "too few to claim anything" in widget.body
+    assert "differs:" not in widget.body
+
+
+def test_no_cohorts_without_usual_traces(focus):
+    widget = TraceWaterfall(trace("t", 2.0), trace("b", 0.1).iloc[:0], focus=focus)
+    assert widget.cohorts_shown is None
+    assert "Cohorts are compared where" in widget.body
+    assert widget.code == "case.spans[1].loc[lambda t: t['trace_id'] == 't']"
+
+
 def test_no_traces_are_said():
     nothing = trace("t", 1.0).iloc[:0]
     widget = TraceWaterfall(nothing, nothing)
