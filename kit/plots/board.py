@@ -80,6 +80,6 @@ def signal_board(
     figure.add_traces(traces)
     figure.update_layout(shapes=shapes, annotations=marks, **layout)
     styled(figure, title=title, height=120 + 105 * max(len(order), 1))
-    figure.update_layout(margin={"t": 84, "r": 70})
+    figure.update_layout(margin={"t": figure.layout.margin.t + 20, "r": 70})
     shown = ["service", "kind", "direction", "before", "after", "onset", "signal"]
     return Chart(title, figure, board[shown], description=f"golden signals of {len(order)} services; harm is shaded")

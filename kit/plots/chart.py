@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 CHART_MIME = "application/vnd.incident-kit.chart+json"
 """What an exported page needs beside the figure: title, description and the table behind it."""
+CITES_ITSELF = "each point names its own evidence"
+"""The `meta` of a trace whose hover names the recorded answers point by point."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,24 @@ class Chart:
         }
 
 
+def cited_as(evidence: Sequence[str]) -> str:
+    """The first of these recorded answers, and how many more; empty where there is none.
+
+    >>> cited_as(["ev_0123456789abcdef", "ev_1123456789abcdef"])
+    'ev_0123456789abcdef and 1 more'
+    """
+    return f"{evidence[0]}{f' and {len(evidence) - 1} more' if len(evidence) > 1 else ''}" if evidence else ""
+
+
 def _cite_on_hover(figure: dict[str, Any], evidence: tuple[str, ...]) -> None:
     """Name the recorded answers on whatever the pointer stands on: the first, and how many more."""
     if not evidence:
         return
-    more = f" and {len(evidence) - 1} more" if len(evidence) > 1 else ""
+    cited = cited_as(evidence)
     for trace in figure.get("data", []):
+        if trace.get("meta") == CITES_ITSELF:
+            continue
         told = trace.get("hovertemplate")
         if isinstance(told, str) and told:
             text, tail, rest = told.partition("<extra>")
-            trace["hovertemplate"] = f"{text}<br>{evidence[0]}{more}{tail}{rest}"
+            trace["hovertemplate"] = f"{text}<br>{cited}{tail}{rest}"

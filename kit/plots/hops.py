@@ -37,7 +37,8 @@ def latency_by_hop(hops: pd.DataFrame, *, title: str) -> Chart:
             marker={"color": colours, "pattern": {"shape": ["/" if s == "bad" else "" for s in state]}},
             text=text,
             textposition="auto",
-            hovertemplate="%{y}: %{text}<extra></extra>",
+            hovertext=[f"{s:.6g} s added" if known else "" for s, known in zip(table["added_s"], seen, strict=True)],
+            hovertemplate="%{y}: %{text}<br>%{hovertext}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed")

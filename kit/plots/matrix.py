@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kit.plots.chart import Chart
+from kit.plots.chart import CITES_ITSELF, Chart, cited_as
 from kit.plots.theme import BAD, GOOD, GREY, YELLOW, plain, styled
 
 if TYPE_CHECKING:
@@ -73,14 +74,23 @@ def mechanism_chain(links: pd.DataFrame, *, title: str) -> Chart:
         go.Scatter(
             x=list(range(len(nodes))), y=[0] * len(nodes), mode="markers+text", showlegend=False,
             marker={"size": 22, "color": GREY, "line": {"width": 2, "color": "white"}},
-            text=[_wrapped(plain(n)) for n in nodes], textposition="bottom center",
-            hovertext=[plain(n) for n in nodes], hovertemplate="%{hovertext}<extra></extra>",
+            text=[_wrapped(plain(n)) for n in nodes], textposition="bottom center", meta=CITES_ITSELF,
+            hovertext=[_told(n, e) for n, e in zip(nodes, [[None], *links["evidence"]], strict=False)],
+            hovertemplate="%{hovertext}<extra></extra>",
         )
     )  # fmt: skip
     figure.update_xaxes(visible=False, range=[-0.6, max(len(nodes) - 0.4, 0.6)])
     figure.update_yaxes(visible=False, range=[-1.3, 0.6])
     styled(figure, title=title, height=260)
     return Chart(title, figure, links, description="the mechanism, link by link")
+
+
+def _told(node: str, evidence: Sequence[str | None]) -> str:
+    """What hovering says of a node: its words, and what the link to it rests on (None: it is the first)."""
+    if list(evidence) == [None]:
+        return plain(node)
+    cited = cited_as([str(e) for e in evidence])
+    return f"{plain(node)}<br>{plain(cited) if cited else 'no evidence for the link to it'}"
 
 
 def _short(text: str, limit: int = 64) -> str:

@@ -31,7 +31,7 @@ def template_changes(templates: pd.DataFrame, *, title: str, top: int = 12) -> C
         figure.add_trace(
             go.Bar(
                 x=table[column].to_numpy(dtype=float), y=names, orientation="h", name=name, marker={"color": colours},
-                hovertemplate="%{y}: %{x:.3g} lines/s " + name + "<extra></extra>",
+                hovertemplate="%{y}: %{x:.6~g} lines/s " + name + "<extra></extra>",
             )
         )  # fmt: skip
     figure.update_layout(barmode="group")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.plots.chart import Chart
-from kit.plots.theme import BLUE, GREY, HARM, local, plain, styled
+from kit.plots.theme import BLUE, GREY, HARM, local, plain, styled, upright
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +17,13 @@ def coverage_strips(
     title: str,
     look: tuple[pd.Timestamp, pd.Timestamp],
     incident: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+    changes: pd.DataFrame | None = None,
     zone: str = "UTC",
 ) -> Chart:
     """What do we have, from when to when?
 
-    `coverage` has a row per source: `source`, `pillar`, `first`, `last` (UTC; null: nothing came) and `rows`.
+    `coverage` has a row per source: `source`, `pillar`, `first`, `last` (UTC; null: nothing came) and `rows`. `changes`
+    are CHANGES, drawn as dotted lines.
     """
     import plotly.graph_objects as go
 
@@ -35,12 +37,17 @@ def coverage_strips(
             go.Scatter(
                 x=ends, y=[name, name], mode="lines", showlegend=False, opacity=1.0 if spoken else 0.5,
                 line=look_of,
-                hovertemplate=f"{name}: {f'{row.rows:,.0f} rows' if spoken else 'nothing came'}<extra></extra>",
+                hovertemplate=f"%{{x|%H:%M:%S}}  {name}: {f'{row.rows:,.0f} rows' if spoken else 'nothing came'}"
+                "<extra></extra>",
             )
         )  # fmt: skip
     if incident is not None:
         a, b = local(list(incident), zone)
         figure.add_vrect(x0=a, x1=b, fillcolor=HARM, line_width=0, annotation_text="users hurt")
+    if changes is not None:
+        figure.update_layout(
+            shapes=[*figure.layout.shapes, *(upright(t, axis=1) for t in local(changes["time"], zone))]
+        )
     figure.update_xaxes(range=list(local(list(look), zone).astype(str)))
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
     styled(figure, title=title, height=130 + 32 * max(len(coverage), 1), zone=zone)

@@ -30,22 +30,32 @@ CHANGE_SYMBOLS: Mapping[str, str] = {
 
 # A notebook does not tell a chart whether its page is light or dark: this grey is read on both (4.5 : 1 on white,
 # 4.2 : 1 on JupyterLab's dark). An exported page sets its own ink.
+LINE = 20
+"""Pixels of one line of a title."""
 _TEXT, _GRID = "#767676", "rgba(128,128,128,0.25)"
 
 
 def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None = None) -> go.Figure:
-    """Give a figure the kit's look: its title is a finding, its background takes the page's colour."""
+    """Give a figure the kit's look: its title is a finding, its background takes the page's colour.
+
+    The title stands in the margin, which is as high as its lines and the legend want it; `height` is for one line.
+    """
+    text = _wrapped(title)
+    more = LINE * text.count("<br>")
     figure.update_layout(
-        title={"text": _wrapped(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
-        height=height,
-        margin={"l": 64, "r": 24, "t": 64, "b": 48},
+        title={
+            "text": text, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container",
+            "pad": {"t": 8}, "font": {"size": 15},
+        },
+        height=height + more,
+        margin={"l": 64, "r": 24, "t": 64 + more, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 12, "color": _TEXT},
         hoverlabel={"namelength": -1},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="none",
-    )
+    )  # fmt: skip
     axis: dict[str, Any] = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)

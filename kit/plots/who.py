@@ -26,7 +26,7 @@ def who_is_hurt(difference: pd.DataFrame, *, title: str, top: int = 8) -> Chart:
         figure.add_trace(
             go.Bar(
                 x=table[column].to_numpy(dtype=float), y=names, orientation="h", name=name, marker={"color": colour},
-                hovertemplate="%{y}: %{x:.1%} of " + name + "<extra></extra>",
+                hovertemplate="%{y}: %{x:.4~p} of " + name + "<extra></extra>",
             )
         )  # fmt: skip
     figure.update_layout(barmode="group")

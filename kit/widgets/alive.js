@@ -44,7 +44,9 @@ function render({ model, el }) {
 
   function draw() {
     const held = body.contains(document.activeElement) ? document.activeElement.getAttribute("data-pick") : null;
+    const unfolded = [...body.querySelectorAll("details")].map((d) => d.open);
     body.replaceChildren(...harmless(model.get("body")).map((n) => document.adoptNode(n)));
+    body.querySelectorAll("details").forEach((d, n) => { d.open = unfolded[n] || d.open; });
     const items = all();
     const first = items.find((i) => held !== null && i.getAttribute("data-pick") === held)
       || items.find((i) => i.getAttribute("aria-pressed") === "true") || items[0];

@@ -1,14 +1,5 @@
 // Bars over time with a window that is dragged by mouse or moved by keys. Everything shown is set as text.
-const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 960, HEIGHT = 120, LEFT = 56, BOTTOM = 22, TOP = 18;
-
-function element(name, attributes, parent, text) {
-  const made = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  parent.appendChild(made);
-  return made;
-}
 
 function clock(ms, whole) {
   const text = new Date(ms).toISOString();
@@ -17,14 +8,14 @@ function clock(ms, whole) {
 
 function render({ model, el }) {
   el.classList.add("ik-brush");
-  const said = document.createElement("div");
-  said.className = "ik-brush-said";
+  ownKeys(el);
+  const said = node("div", "ik-brush-said", el);
   said.setAttribute("role", "status");
   const svg = document.createElementNS(NS, "svg");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("tabindex", "0");
   svg.setAttribute("role", "slider");
-  el.append(said, svg);
+  el.append(svg);
 
   const span = () => model.get("span");
   const x = (ms) => LEFT + ((ms - span()[0]) / (span()[1] - span()[0] || 1)) * (WIDTH - LEFT - 8);
@@ -57,6 +48,7 @@ function render({ model, el }) {
     if (Math.abs(x(to) - x(start)) < 3) choose(0, 0, true);
     else choose(start, to, true);
   });
+  svg.addEventListener("pointercancel", () => { from = null; });
   svg.addEventListener("keydown", (event) => {
     const step = model.get("step_ms") || (span()[1] - span()[0]) / 60;
     const now = model.get("chosen");
@@ -71,7 +63,6 @@ function render({ model, el }) {
       choose(start + move, end + move, true);
     } else return;
     event.preventDefault();
-    event.stopPropagation();
   });
 
   function draw() {

@@ -24,7 +24,7 @@ class Brush(anywidget.AnyWidget):
     are (time, label) pairs, changes for example. Watch `chosen` to follow the choice. Its static twin is the table.
     """
 
-    _esm = _HERE / "brush.js"
+    _esm = (_HERE / "shared.js").read_text(encoding="utf-8") + (_HERE / "brush.js").read_text(encoding="utf-8")
     _css = _HERE / "brush.css"
     bars = traitlets.List().tag(sync=True)
     span = traitlets.List([0.0, 1.0]).tag(sync=True)

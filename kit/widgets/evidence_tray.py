@@ -97,15 +97,19 @@ class EvidenceTray(widgets.VBox):
             placeholder="What does it show? One sentence", description="says", continuous_update=True, layout=_WIDE
         )
         self.button = widgets.Button(description="Pin", tooltip="Pin it with this sentence (Enter in the sentence)")
-        self._says = widgets.HTML()
-        form = [self.what, self.row, widgets.HBox([self.sentence, self.button]), self._says] if self.things else []
+        self._says, self._code = widgets.HTML(), widgets.HTML()
+        sentence = widgets.HBox([self.sentence, self.button])
+        form = [self.what, self.row, sentence, self._says, self._code] if self.things else []
         super().__init__([*form, self.list])
         self.add_class("ik-evidence-tray")
         self.what.observe(lambda _: self._rows(), names="value")
         self.button.on_click(lambda _: self._pin())
         if hasattr(self.sentence, "on_submit"):
             self.sentence._submission_callbacks.register_callback(lambda _: self._pin())
+        for part in (self.what, self.row, self.sentence):
+            part.observe(lambda _: self._show_code(), names="value")
         self._rows()
+        self._show_code()
 
     @property
     def value(self) -> tuple[Any, ...]:
@@ -126,6 +130,9 @@ class EvidenceTray(widgets.VBox):
             rows = frame.head(LINES).itertuples(index=False)
             options += [(f"{n}: {visible(' · '.join(cell_text(v) for v in r))[:140]}", n) for n, r in enumerate(rows)]
         self.row.options = options
+
+    def _show_code(self) -> None:
+        self._code.value = f"<pre>{escaped(visible(self.code))}</pre>"
 
     def _chosen_row(self) -> int | None:
         return self.row.value if isinstance(self.row.value, int) else None

@@ -160,7 +160,8 @@ def _numbers(reading: SignalReading, zone: str) -> str:
     moved = reading.arrow in ("up", "down")
     when = f" · {pd.Timestamp(reading.onset.time).tz_convert(zone):%H:%M:%S}" if reading.onset else ""
     squeezed = ' <span class="ik-break">squeezed</span>' if reading.squeezed else ""
-    told = f"{ARROWS[reading.arrow]} {shown(reading.before, reading.signal)} → {shown(reading.now, reading.signal)}"
+    sign = ARROWS[reading.arrow] if moved else "≈"
+    told = f"{sign} {shown(reading.before, reading.signal)} → {shown(reading.now, reading.signal)}"
     arrow = f'<span class="ik-state {"bad" if moved else "unknown"}">{escaped(told)}</span>'
     return f"{arrow}<span class='ik-soft ik-when'>{escaped(when)}</span>{squeezed}"
 

@@ -56,6 +56,7 @@ function render({ model, el }) {
     if (Math.abs(x(to) - x(from)) < 4) choose(0, 0);
     else choose(from, to);
   });
+  svg.addEventListener("pointercancel", () => { held = null; live = null; window_(); });
   svg.addEventListener("pointerleave", () => { if (held === null) hover(null); });
   svg.addEventListener("keydown", (event) => {
     const step = model.get("step_ms"), now = model.get("chosen");
@@ -78,7 +79,8 @@ function render({ model, el }) {
     cursor = null;
     if (ms === null) { read.textContent = ""; return; }
     cursor = element("line", { class: "cursor", x1: x(ms), x2: x(ms), y1: TOP, y2: height() - AXIS }, svg);
-    const parts = [`${clock(ms, zone(), true)} ${zone()}`];
+    const parts = [`${clock(ms, zone(), true)} ${zone()}`], people = model.get("people");
+    if (people && people !== zone()) parts.push(`${clock(ms, people)} ${people}`);
     for (const row of model.get("rows")) {
       let best = null;
       for (let i = 0; i < row.times.length; i++) {

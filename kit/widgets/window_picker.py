@@ -15,7 +15,7 @@ from connectors.errors import BadInput
 from connectors.window import Window, iso
 from kit.focus import Focus
 from kit.pins import Pins
-from kit.plain_text import visible
+from kit.plain_text import escaped, visible
 from kit.plots.decimate import kept_points
 from kit.widgets.alive import _HERE, Alive
 from kit.widgets.axis import STEPS_S
@@ -30,9 +30,11 @@ LABEL = 200
 class WindowPicker(Alive):
     """Up to three lines of `symptom` (UTC DatetimeIndex) and a window on them. `.value` is the `Window`, None: none.
 
-    `changes` are CHANGES; `incident` and `onset` shaded. The window is dragged, or moved by the arrow keys (Shift: its
-    end, Escape: clears), snaps to the bins, and is the focus' window: what else shows a window follows. Static twin:
-    the `strip` given. The chosen window decides nothing: the findings' windows are computed.
+    `changes` are CHANGES; `incident` is shaded, the interval of the `onset` darker. The window is dragged, or moved by
+    the arrow keys (Shift: its end, Escape: clears), snaps to the bins, and is the focus' window: what else shows a
+    window follows. Static twin: the `strip` given. Times are in `zone`; beside the pointer, and for the chosen window,
+    stands what the clocks of the `people` show as well. The chosen window decides nothing: the findings' windows are
+    computed.
     """
 
     _esm = (_HERE / "shared.js").read_text(encoding="utf-8") + (_HERE / "picker.js").read_text(encoding="utf-8")
@@ -45,6 +47,7 @@ class WindowPicker(Alive):
     tick_chars = traitlets.Int(5).tag(sync=True)
     chosen = traitlets.List().tag(sync=True)
     zone = traitlets.Unicode("UTC").tag(sync=True)
+    people = traitlets.Unicode().tag(sync=True)
     empty = traitlets.Unicode("No request was counted in this window.").tag(sync=True)
     cited = traitlets.Unicode().tag(sync=True)
 
@@ -55,8 +58,10 @@ class WindowPicker(Alive):
         title: str,
         changes: pd.DataFrame | None = None,
         incident: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+        onset: tuple[pd.Timestamp, pd.Timestamp] | None = None,
         strip: Chart | None = None,
         zone: str = "UTC",
+        people: str | None = None,
         focus: Focus | None = None,
         pins: Pins | None = None,
         evidence: Sequence[str] = (),
@@ -66,7 +71,7 @@ class WindowPicker(Alive):
         more = f" and {len(self.evidence) - 1} more" if len(self.evidence) > 1 else ""
         step = _step_s(symptom.index)
         with self.hold_sync():
-            self.zone = zone
+            self.zone, self.people = zone, people or zone
             self.cited = f"{self.evidence[0]}{more}" if self.evidence else ""
             self.step_ms = step * 1000.0
             if len(symptom):
@@ -74,7 +79,8 @@ class WindowPicker(Alive):
                 self.rows = [_line(symptom, name, bad=n == 0) for n, name in enumerate(symptom.columns[:3])]
             rows = [] if changes is None else changes.itertuples(index=False)
             self.marks = [[_ms(r.time), _label(r)] for r in rows if self.span[0] <= _ms(r.time) < self.span[1]]
-            self.shades = [] if incident is None else [[_ms(incident[0]), _ms(incident[1]), "users hurt"]]
+            known = [(incident, "users hurt"), (onset, "")]
+            self.shades = [[_ms(s[0]), _ms(s[1]), words] for s, words in known if s is not None]
             self.ticks, self.tick_chars = _ticks(self.span)
         self.draw()
 
@@ -92,7 +98,7 @@ class WindowPicker(Alive):
     @property
     def twin(self) -> Any:
         """The symptom with its changes as a chart; without one a sentence."""
-        return self.strip if self.strip is not None else f"<p>{visible(self._status())}</p>"
+        return self.strip if self.strip is not None else f"<p>{escaped(self._status())}</p>"
 
     def draw(self) -> None:
         """Show the window that is chosen now."""
@@ -111,7 +117,14 @@ class WindowPicker(Alive):
         if window is None:
             return "The whole look. Drag on the chart, or use the arrow keys, to choose a window."
         start, end = (pd.Timestamp(t).tz_convert(self.zone) for t in (window.start, window.end))
-        return f"{start:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S} {self.zone} is looked at."
+        return f"{start:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S} {self.zone}{self._by_people(window)} is looked at."
+
+    def _by_people(self, window: Window) -> str:
+        """The same window on the clocks of the people, where those show another time."""
+        if self.people == self.zone:
+            return ""
+        start, end = (pd.Timestamp(t).tz_convert(self.people) for t in (window.start, window.end))
+        return f" ({start:%H:%M:%S} to {end:%H:%M:%S} {self.people})"
 
     def _shown(self) -> list[str]:
         window = self.value
