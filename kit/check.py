@@ -125,7 +125,8 @@ def _check(case: Case, name: str, spec: Any) -> SourceCheck:
     )
     row = _with_clock(row, probe, spec) if may_ask else row
     row = _with_content(case, source, row, answer)
-    return replace(row, says=_said(row, answer))
+    said = [_said(row, answer), *getattr(source.source, "notes", ())]
+    return replace(row, says="; ".join(said))
 
 
 def _probed(case: Case, name: str) -> tuple[Probe | None, tuple[str, ...]]:

@@ -14,7 +14,7 @@ import tomli_w
 
 from connectors.durable import write_whole
 from connectors.window import iso
-from kit.case import Case, working_copy
+from kit.case import Case
 from kit.errors import BadCase
 from kit.incident import incident_id
 from kit.looking import add_address, is_address, look, look_at_servers, services_of, users_requests
@@ -22,6 +22,7 @@ from kit.looking_at_metrics import look_at_metrics
 from kit.looking_at_path import look_at_path
 from kit.recognize_files import GIT, FoundFiles, recognize_files
 from kit.walk import copy_notebooks
+from kit.working_copy import working_copy
 
 
 def new_from_sample(folder: Path, slug: str) -> list[str]:
@@ -153,6 +154,7 @@ def _signals(folder: Path) -> list[str]:
     """Which log has the users' requests, which golden signals have the metrics? Written, and said."""
     case = Case(folder)
     requests, said = users_requests(case)
+    noted = [note for source in case.sources("logs") for note in getattr(source.source, "notes", ())]
     rows, intervals, more = look_at_metrics(case)
     written = ({"requests": requests} if requests is not None else {}) | ({"signal": rows} if rows else {})
     if written:
@@ -162,7 +164,7 @@ def _signals(folder: Path) -> list[str]:
         for name, interval in intervals.items():
             sources["sources"][name]["interval"] = interval
         write_whole(folder / "sources.toml", tomli_w.dumps(sources))
-    return [said, *more]
+    return [*noted, said, *more]
 
 
 def _path(folder: Path) -> list[str]:

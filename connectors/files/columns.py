@@ -237,6 +237,33 @@ def to_array(values: list[Any]) -> pa.Array:
     return array
 
 
+_WHOLE = r"^-?(0|[1-9]\d{0,14})$"
+_NUMBER = r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$"
+_TRUTH = r"^(true|false)$"
+
+
+def with_numbers(table: pa.Table, *, leave: frozenset[str] = frozenset()) -> pa.Table:
+    """Text columns of which every value is a number or `true` or `false`, as that; those in `leave` stay text.
+
+    A number with leading zeros or more than 15 digits is an id, and stays text.
+
+    >>> import pyarrow as pa
+    >>> with_numbers(pa.table({"n": ["1", None], "x": ["0.5", "2"], "hit": ["true", "false"]})).to_pylist()
+    [{'n': 1, 'x': 0.5, 'hit': True}, {'n': None, 'x': 2.0, 'hit': False}]
+    >>> with_numbers(pa.table({"id": ["007", "1"]})).to_pylist()
+    [{'id': '007'}, {'id': '1'}]
+    """
+    for i, field in enumerate(table.schema):
+        if field.name in leave or not pa.types.is_string(field.type):
+            continue
+        column = table.column(i)
+        for form, type_ in ((_WHOLE, pa.int64()), (_NUMBER, pa.float64()), (_TRUTH, pa.bool_())):
+            if pc.all(pc.match_substring_regex(column, form)).as_py():
+                table = table.set_column(i, field.name, column.cast(type_))
+                break
+    return table
+
+
 def _plain_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from connectors import schema
 from connectors.errors import BadInput
 from connectors.files.access import with_request_line, with_upstream
-from connectors.files.columns import LINE, concat, to_array
+from connectors.files.bare_times import bare_times, said
+from connectors.files.columns import LINE, concat, to_array, with_numbers
+from connectors.files.escapes import unescaped, unescaped_column
 from connectors.files.logs import to_logs
 from connectors.files.options import Options, Reading
 from connectors.files.stream import Chunk, Faults, chunks
@@ -26,13 +28,18 @@ _ROW = re.compile(
     r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?P<bytes>\d+|-)'
     r'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<extra>.*)'
 )
-_EXTRA = re.compile(r'(?:(?P<key>[A-Za-z_]\w*)[=:])?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]+))')
+_EXTRA = re.compile(
+    r"(?:(?P<key>[A-Za-z_][\w.@/-]*(?==)|[A-Za-z_]\w*(?=:))[=:])?"
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>(?:[^\s"]+(?:, | : ))*[^\s"]+))'
+)
 _RENAMED = {
     "rt": "request_time", "urt": "upstream_response_time", "uct": "upstream_connect_time",
     "uht": "upstream_header_time",
     "ua": "upstream_addr", "us": "upstream_status", "req_id": "request_id",
 }  # fmt: skip
 _NAMES = ["remote_addr", "ident", "user", "day", "zone", "request", "status", "bytes", "referer", "agent"]
+_QUOTED = ("request", "referer", "agent")
+_TEXTS = frozenset({*_NAMES, "vhost", "time", "message", "level", "service", *_RENAMED.values()})
 _MAPPED = {
     "time": ("time",),
     "http.request.header.referer": ("referer",),
@@ -55,18 +62,25 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
     """Which LOGS does this file hold? One row a request; `time` as the server logs it.
 
     Apache logs the time a request began, nginx the time it ended; a duration is there only when the format was
-    extended (`rt=0.004`, `urt="0.003"`). Other extensions are the columns `extra.1`, `extra.2` …, which
-    `options.fields` can name.
+    extended: with a name (`rt=0.004`, `urt="0.003"`), or as a bare number with decimals on every line (`bare_times`,
+    which the notes then say). Other extensions are columns by their names, or `extra.1`, `extra.2` … by their place,
+    which `options.fields` can name.
     """
     faults = Faults(label or path.name)
     tables, lines = [], 0
+    times: dict[str, str] | None = None
     for chunk in chunks(path, faults):
         lines += chunk.data.count(b"\n")
         rows = _fast(chunk)
         if rows is None:
             rows = _slow(chunk, faults)
-        if rows.num_rows:
-            tables.append(to_logs(with_upstream(with_request_line(rows)), options, faults, _MAPPED))
+        if rows.num_rows == 0:
+            continue
+        if times is None:
+            times = bare_times(rows, spoken_for=options.fields.values())
+            faults.notes += said(times, faults.path)
+        rows = rows.rename_columns([times.get(name, name) for name in rows.column_names])
+        tables.append(to_logs(with_upstream(with_request_line(_finished(rows))), options, faults, _MAPPED))
     if not tables:
         if faults.bad_lines:
             raise BadInput(f"{faults.path} is not an access log: none of its {lines:,} lines fits the combined format.")
@@ -77,19 +91,21 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
 
 
 def _fast(chunk: Chunk) -> pa.Table | None:
-    """A piece of plain common or combined lines through Arrow's CSV reader; None when a line has another form."""
+    """A piece of plain lines through Arrow's CSV reader, with what was appended without names; None otherwise."""
     from pyarrow import csv
 
-    first = chunk.data.split(b"\n", 1)[0].decode()
-    match = _ROW.fullmatch(first)
-    if match is None or match["extra"].strip() or match["vhost"] or "\\" in first:
+    match = _ROW.fullmatch(chunk.data.split(b"\n", 1)[0].decode())
+    if match is None or match["vhost"] or b'\\"' in chunk.data:
         return None
-    names = _NAMES if match["agent"] is not None else _NAMES[:8]
+    extras = _extras(match["extra"])
+    if any(not name.startswith("extra.") for name in extras):
+        return None
+    names = [*(_NAMES if match["agent"] is not None else _NAMES[:8]), *extras]
     try:
         table = csv.read_csv(
             io.BytesIO(chunk.data),
             read_options=csv.ReadOptions(column_names=names),
-            parse_options=csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False, escape_char="\\"),
+            parse_options=csv.ParseOptions(delimiter=" ", quote_char='"', double_quote=False),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
@@ -105,7 +121,7 @@ def _fast(chunk: Chunk) -> pa.Table | None:
     import numpy as np
 
     numbers = pa.array(np.arange(chunk.first_line, chunk.first_line + lines, dtype=np.int64))
-    return _finished(table.drop_columns(["day", "zone"]).append_column("time", stamp).append_column(LINE, numbers))
+    return table.drop_columns(["day", "zone"]).append_column("time", stamp).append_column(LINE, numbers)
 
 
 def _slow(chunk: Chunk, faults: Faults) -> pa.Table:
@@ -127,22 +143,28 @@ def _slow(chunk: Chunk, faults: Faults) -> pa.Table:
         return pa.table({})
     names = dict.fromkeys(name for row in rows for name in row)
     table = pa.table({name: to_array([row.get(name) for row in rows]) for name in names})
-    return _finished(table.append_column(LINE, pa.array(numbers, pa.int64())))
+    return table.append_column(LINE, pa.array(numbers, pa.int64()))
 
 
 def _extras(text: str) -> dict[str, str]:
+    """What was appended, by its names; without a name by its place among all that was."""
     found: dict[str, str] = {}
     for i, match in enumerate(_EXTRA.finditer(text), 1):
-        value = match["quoted"] if match["quoted"] is not None else match["plain"]
+        value = unescaped(match["quoted"]) if match["quoted"] is not None else match["plain"]
         key = match["key"]
         found[_RENAMED.get(key, key) if key else f"extra.{i}"] = value
     return found
 
 
 def _finished(table: pa.Table) -> pa.Table:
-    for name in ("ident", "user", "referer", "agent", "bytes", "status", "vhost"):
-        if name in table.column_names and not pa.types.is_null(table.schema.field(name).type):
-            column = table.column(name).cast(pa.string())
-            said = pc.if_else(pc.is_in(column, pa.array(["-", ""])), None, column)
-            table = table.set_column(table.column_names.index(name), name, said)
-    return table.drop_columns(["ident"])
+    """The piece's columns with `-` as nothing, escapes undone, and numbers that were appended as numbers."""
+    for name in table.column_names:
+        if not pa.types.is_string(table.schema.field(name).type):
+            continue
+        column = table.column(name)
+        if name not in ("request", "time"):
+            column = pc.if_else(pc.is_in(column, pa.array(["-", ""])), None, column)
+        if name in _QUOTED:
+            column = unescaped_column(column)
+        table = table.set_column(table.column_names.index(name), name, column)
+    return with_numbers(table.drop_columns(["ident"]), leave=_TEXTS)

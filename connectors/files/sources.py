@@ -32,10 +32,10 @@ class _Files:
     def __init__(self, name: str, spec: FilesSpec) -> None:
         self.name = name
         self.spec = spec
-        self._lock = threading.Lock()
+        self.notes: tuple[str, ...] = ()
 
-    def load(self) -> tuple[list[Any], list[str], list[str], str]:
-        """Each file's reading, why parts are missing, what else to note, and the text that names what was read."""
+    def load(self) -> tuple[list[Any], list[str], str]:
+        """Each file's reading, why parts are missing, and the text that names what was read and what was noted."""
         paths, notes = gather(self.spec.folder, self.spec.path)
         options = replace(self.spec.options, table=self.spec.table)
         readings, missing, formats = [], [], {}
@@ -56,7 +56,8 @@ class _Files:
         query = (
             f"{'+'.join(formats) or 'no format'}: {self.spec.path} ({len(paths)} file{'s' if len(paths) != 1 else ''})"
         )
-        return readings, missing, notes, "; ".join([query, *notes])
+        self.notes = tuple(notes)
+        return readings, missing, "; ".join([query, *notes])
 
     def _affordable(self, path: Path, label: str, name: str, rows: int) -> None:
         estimate = rows + _estimated_rows(path, self.spec.rows - rows, binary=name in BINARY)
@@ -94,22 +95,31 @@ def _estimated_rows(path: Path, affordable: int, *, binary: bool = False) -> flo
     return size * ratio / (len(text) / lines)
 
 
-class FileLogs(Forwarded):
-    """A log source over files; the six questions are answered by an embedded engine over what was read.
-
-    Every answer is exact over the lines that could be read; `Fetch.partial` names those that could not.
-    """
+class _OverFiles:
+    """What every source over files has: its name, its files, and what was noted when they were read."""
 
     def __init__(self, name: str, spec: FilesSpec) -> None:
         self.name = name
         self._files = _Files(name, spec)
         self._lock = threading.Lock()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was taken for granted or passed over in reading, a sentence each; empty before the first question."""
+        return self._files.notes
+
+
+class FileLogs(_OverFiles, Forwarded):
+    """A log source over files; the six questions are answered by an embedded engine over what was read.
+
+    Every answer is exact over the lines that could be read; `Fetch.partial` names those that could not.
+    """
+
     @cached_property
     def _read(self) -> tuple[Any, str | None, str]:
         from connectors.tables import Tables
 
-        readings, missing, _, query = self._files.load()
+        readings, missing, query = self._files.load()
         table = in_order(readings)
         return Tables(self.name, table=table), "; ".join(dict.fromkeys(missing)) or None, query
 
@@ -192,17 +202,12 @@ def in_order(tables: Sequence[pa.Table]) -> pa.Table:
     return schema.conform(table, "LOGS")
 
 
-class FileMetrics:
+class FileMetrics(_OverFiles):
     """A metric source over dumps of raw samples: OpenMetrics text, OTLP."""
-
-    def __init__(self, name: str, spec: FilesSpec) -> None:
-        self.name = name
-        self._files = _Files(name, spec)
-        self._lock = threading.Lock()
 
     @cached_property
     def _read(self) -> tuple[Samples, list[str], str]:
-        readings, missing, _, query = self._files.load()
+        readings, missing, query = self._files.load()
         return joined(readings), missing, query
 
     def _samples(self) -> tuple[Samples, list[str], str]:
@@ -280,17 +285,12 @@ def catalogue_of(samples: Samples, window: Window) -> pa.Table:
     return pa.table(columns, schema=CATALOGUE)
 
 
-class FileTable:
+class FileTable(_OverFiles):
     """The rows of one canonical table other than LOGS and METRICS, read from files when first asked for."""
-
-    def __init__(self, name: str, spec: FilesSpec) -> None:
-        self.name = name
-        self._files = _Files(name, spec)
-        self._lock = threading.Lock()
 
     @cached_property
     def _read(self) -> tuple[pa.Table, list[str], str]:
-        readings, missing, _, query = self._files.load()
+        readings, missing, query = self._files.load()
         table_name = self._files.spec.table
         column = schema.TIME_COLUMN[table_name]
         filled = [t for t in readings if t.num_rows]

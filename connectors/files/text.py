@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from connectors import schema
 from connectors.errors import BadInput
-from connectors.files.columns import LINE, concat, from_rows
+from connectors.files.columns import LINE, concat, from_rows, with_numbers
+from connectors.files.escapes import unescaped
 from connectors.files.logs import to_logs
 from connectors.files.options import Options, Reading
 from connectors.files.stream import Chunk, Faults, chunks
@@ -42,6 +43,7 @@ _SYSLOG5424 = re.compile(
 )
 _PAIR = re.compile(r'(?P<key>[A-Za-z_@][\w.@/-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]*))')
 _JOINED_BYTES = 1 << 16
+_TEXTS = frozenset({"time", "message", "level", "host"})
 _TIME_KEYS = ("time", "ts", "timestamp", "t", "@timestamp", "at")
 
 
@@ -70,7 +72,7 @@ def read(path: Path, options: Options, *, label: str | None = None) -> Reading:
             rows.append(_row(text))
             numbers.append(number)
         if rows:
-            table = _typed(from_rows(rows)).append_column(LINE, pa.array(numbers, pa.int64()))
+            table = with_numbers(from_rows(rows), leave=_TEXTS).append_column(LINE, pa.array(numbers, pa.int64()))
             tables.append(to_logs(table, options, faults))
             rows, numbers = [], []
     if not tables:
@@ -147,20 +149,5 @@ def logfmt_pairs(text: str) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for match in _PAIR.finditer(text):
         quoted = match["quoted"]
-        row[match["key"]] = quoted.replace('\\"', '"').replace("\\n", "\n") if quoted is not None else match["plain"]
+        row[match["key"]] = unescaped(quoted) if quoted is not None else match["plain"]
     return row
-
-
-def _typed(table: pa.Table) -> pa.Table:
-    """Text columns of which every value is a number, as numbers; times and ids stay text."""
-    import pyarrow.compute as pc
-
-    for i, field in enumerate(table.schema):
-        if field.name in ("time", "message", "level", "host") or not pa.types.is_string(field.type):
-            continue
-        column = table.column(i)
-        if pc.all(pc.match_substring_regex(column, r"^-?(0|[1-9]\d{0,14})$")).as_py():
-            table = table.set_column(i, field.name, column.cast(pa.int64()))
-        elif pc.all(pc.match_substring_regex(column, r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$")).as_py():
-            table = table.set_column(i, field.name, column.cast(pa.float64()))
-    return table

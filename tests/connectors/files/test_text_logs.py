@@ -48,7 +48,55 @@ def test_what_was_appended_is_read_too(tmp_path):
     assert row["duration_s"] == 0.25
     assert row["upstream.duration_s"] == pytest.approx(0.2)
     assert row["attempts"] == 2
-    assert row["extra.5"] == "77"
+    assert row["extra.5"] == 77
+
+
+BARE = (
+    '10.0.0.1 - - [24/Nov/2026:04:21:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "x" 0.250\n'
+    '10.0.0.1 - - [24/Nov/2026:04:21:00 +0000] "GET /a HTTP/1.1" 304 0 "-" "x" 1.000\n'
+)
+
+
+@pytest.mark.parametrize("broken", ["", "garbage\n"], ids=["fast", "careful"])
+def test_a_bare_number_with_decimals_on_every_line_is_the_requests_time(tmp_path, broken):
+    reading = read(tmp_path, "combined", BARE + broken)
+    assert [row["duration_s"] for row in rows(reading)] == [0.25, 1.0]
+    assert "(extra.1) is taken for how long a request took" in reading.notes[0]
+
+
+def test_of_two_bare_times_the_longer_is_the_requests_whatever_their_order(tmp_path):
+    text = BARE.replace(" 0.250\n", " 0.100, 0.100 0.250\n").replace(" 1.000\n", " - 1.000\n")
+    first, second = rows(read(tmp_path, "combined", text))
+    assert (first["duration_s"], first["upstream.duration_s"]) == (0.25, 0.2)
+    assert second["duration_s"] == 1.0
+    assert "upstream.duration_s" not in second
+
+
+@pytest.mark.parametrize(
+    "numbers", [("0.250", "1"), ("0.250", "-"), ("250", "1000")], ids=["one is whole", "one is none", "microseconds"]
+)
+def test_numbers_that_may_be_something_else_are_no_times(tmp_path, numbers):
+    text = BARE.replace("0.250", numbers[0]).replace("1.000", numbers[1])
+    reading = read(tmp_path, "combined", text)
+    assert "duration_s" not in reading.table.column_names
+    assert reading.notes == ()
+
+
+def test_a_bare_number_that_was_named_or_stands_beside_a_named_time_is_not_guessed_at(tmp_path):
+    reading = read(tmp_path, "combined", BARE, fields={"gzip_ratio": "extra.1"})
+    assert [row["gzip_ratio"] for row in rows(reading)] == [0.25, 1.0]
+    assert (reading.notes, "duration_s" in reading.table.column_names) == ((), False)
+    named = read(tmp_path, "combined", BARE.replace('"x"', '"x" rt=7.500'))
+    assert [(row["duration_s"], row["extra.2"]) for row in rows(named)] == [(7.5, 0.25), (7.5, 1.0)]
+    chosen = read(tmp_path, "combined", BARE.replace("1.000", "1"), fields={"duration_s": "extra.1"})
+    assert [row["duration_s"] for row in rows(chosen)] == [0.25, 1.0]
+
+
+def test_escapes_are_undone_alike_by_the_fast_and_the_careful_reading(tmp_path):
+    line = '10.0.0.1 - - [24/Nov/2026:04:21:00 +0000] "GET /caf\\xC3\\xA9 HTTP/1.1" 200 5 "-" "a\\x22b\\x5C"\n'
+    for text in (line, line + "garbage\n"):
+        (row,) = rows(read(tmp_path, "combined", text))
+        assert (row["url.path"], row["user_agent.original"]) == ("/café", 'a"b\\')
 
 
 def test_odd_requests_and_agents_do_not_break_the_line(tmp_path):
@@ -61,7 +109,7 @@ def test_odd_requests_and_agents_do_not_break_the_line(tmp_path):
     bad, fine = rows(reading)
     assert bad["http.response.status_code"] == 400
     assert "url.path" not in bad
-    assert fine["user_agent.original"] == 'say \\"hi\\" 5 [x]'
+    assert fine["user_agent.original"] == 'say "hi" 5 [x]'
     assert reading.faults == ("1 line was left out of a.log, the first at line 3 (not an access-log line)",)
 
 
