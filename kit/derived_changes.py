@@ -18,6 +18,7 @@ ALIKE = {
     "restart": frozenset({"restart", "deploy", "node", "scale", "mitigation"}),
     "scale": frozenset({"scale", "deploy", "node", "mitigation"}),
     "deploy": frozenset({"deploy"}),
+    "config": frozenset({"config", "flag", "deploy", "mitigation"}),
     "job": frozenset({"job"}),
     "certificate": frozenset({"certificate"}),
     "traffic": frozenset({"traffic"}),
@@ -26,9 +27,11 @@ ALIKE = {
 }
 """Which reported kinds may be what a derived kind shows."""
 SLACK = timedelta(seconds=5)
+BINNED = timedelta(seconds=15)
+"""What is seen in bins is dated by its bin's beginning, so much before it may have been."""
 AFTERMATH = timedelta(seconds=60)
-"""Restarts, versions and instances show this long after the report of what brought them."""
-SHOWS_LATER = frozenset({"restart", "scale", "deploy"})
+"""Restarts, versions, instances and what is read anew show this long after the report of what brought them."""
+SHOWS_LATER = frozenset({"restart", "scale", "deploy", "config"})
 
 
 def join_changes(reported: pd.DataFrame, derived: Iterable[Row]) -> pd.DataFrame:
@@ -102,7 +105,8 @@ def _reporting(reported: pd.DataFrame, row: Row) -> str | None:
     until = same["until"] if "until" in same else pd.Series(pd.NaT, index=same.index)
     ends = pd.to_datetime(until, utc=True).fillna(same["time"])
     later = AFTERMATH if row["kind"] in SHOWS_LATER else SLACK
-    near = same[(same["time"] - SLACK <= at) & (at <= ends + later)]
+    early = BINNED if row["kind"] in SHOWS_LATER else SLACK
+    near = same[(same["time"] - early <= at) & (at <= ends + later)]
     if not len(near):
         return None
     return str(near.loc[(near["time"] - at).abs().idxmin(), "id"])

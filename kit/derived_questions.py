@@ -8,7 +8,18 @@ import pandas as pd
 
 from connectors.base import answered
 from kit import questions
-from kit.derived import certificates, dependencies, disks, jobs, restarts, scaling, statements, traffic, versions
+from kit.derived import (
+    certificates,
+    dependencies,
+    disks,
+    jobs,
+    reloads,
+    restarts,
+    scaling,
+    statements,
+    traffic,
+    versions,
+)
 from kit.derived.rows import Row
 
 if TYPE_CHECKING:
@@ -23,7 +34,7 @@ LOADS = ("cpu", "statements.count", "disk.read", "messaging.processed")
 def derive_changes(case: Case) -> list[Row]:
     """All changes that the data of this case shows, reported or not, as rows; see `kit.derived_changes.join_changes`.
 
-    Asks every log for lines of refused certificates, of processes killed for memory and for its versions, and the
+    Asks every log for lines of refused certificates, killed processes, configurations read anew and versions, and the
     databases' logs for statements that change a schema; the rest is read from the aligned frame.
     """
     wide, window = case.wide, case.look
@@ -31,6 +42,7 @@ def derive_changes(case: Case) -> list[Row]:
         *_schemas(case),
         *_certificates(case),
         *_killed(case),
+        *reloads.reloaded(_said(case, reloads.RELOAD_WORDS)),
         *_versions(case),
         *_traffic(case),
         *disks.filling_disks(wide, window=window),
@@ -131,7 +143,7 @@ def _said(case: Case, phrases: tuple[str, ...]) -> pd.DataFrame:
         if "message" in names and ("level" in names or "http.response.status_code" not in names):
             parts.append(_lines(case, source, where))
     filled = [p for p in parts if len(p)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame({"time": [], "message": []})
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame({"time": [], "service": [], "message": []})
 
 
 def _dependencies(case: Case) -> list[Row]:

@@ -103,12 +103,12 @@ def services_of(case: Case) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for source in case.sources("logs"):
         own = case.catalog.sources[source.name].service
-        if own:
-            found[own] = None
-        elif "service" in field_names(case, source):
+        if "service" in field_names(case, source):
             answer = case.ask("logs", lambda s=source: s.count(case.look, by=("service",)))
             names = answer.table.column("service").to_pylist() if answer is not None else []
             found |= dict.fromkeys(name for name in names if name not in (MISSING, OTHER))
+        elif own:
+            found[own] = None
     return tuple(found)
 
 

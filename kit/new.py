@@ -6,7 +6,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,10 @@ def _key(files: FoundFiles, taken: dict[str, Any]) -> str:
 
 
 def _span(case: Case) -> tuple[datetime, datetime] | None:
-    """From when to when do the sources speak? None: only servers are there, and none of them has logs to tell it."""
+    """From when to when do the sources speak, up to the second after their last word?
+
+    None: only servers are there, and none of them has logs to tell it.
+    """
     firsts, lasts = [], []
     for name, spec in case.catalog.sources.items():
         source = case.source(name)
@@ -134,7 +137,7 @@ def _span(case: Case) -> tuple[datetime, datetime] | None:
     if not firsts:
         reasons = " ".join(case.gaps) or "no log and no metric has a row with a time."
         raise BadCase(f"From when to when to look cannot be told: {reasons}")
-    return min(firsts), max(lasts)
+    return min(firsts), max(lasts).replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _incident(folder: Path, *, start: str, end: str, services: Sequence[str]) -> None:

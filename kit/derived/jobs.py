@@ -40,13 +40,13 @@ def recurring_bursts(series: pd.Series, *, service: str, what: str) -> list[Row]
     """Which runs of a periodic job does this signal show: bursts above the usual, at a fixed distance?
 
     `series`: one signal by UTC bin start. A row per burst with its end, all of them carrying the period. At least four
-    bursts; a signal that is high most of the time has none.
+    bursts, none longer than the period; a signal that is high most of the time has none.
 
     >>> at = pd.date_range("2026-03-01T02:00Z", periods=100, freq="15s")
     >>> load = pd.Series(0.1 + 0.01 * (np.arange(100) % 3), index=at)
     >>> load[(np.arange(100) % 20) < 2] = 0.9
     >>> [r["summary"] for r in recurring_bursts(load, service="db", what="cpu")][:1]
-    ['job on db: cpu bursts every 5 min']
+    ['job on db: cpu bursts about every 5 min']
     """
     known = series.dropna()
     if len(known) < 22:
@@ -61,10 +61,10 @@ def recurring_bursts(series: pd.Series, *, service: str, what: str) -> list[Row]
     starts, ends = edges[::2], edges[1::2]
     step_s = float(np.median(np.diff(known.index.as_unit("us").asi8))) / 1e6
     period = find_period(known.index[starts], slack_s=step_s)
-    if period is None:
+    if period is None or (ends - starts).max() * step_s > period:
         return []
     step = pd.Timedelta(seconds=step_s)
-    text = f"job on {service}: {what} bursts every {length(period)}"
+    text = f"job on {service}: {what} bursts about every {length(period)}"
     return [
         derived_row(
             "job", known.index[a].to_pydatetime(), text, service=service,

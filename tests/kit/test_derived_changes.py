@@ -9,7 +9,18 @@ import pandas as pd
 import pytest
 
 from connectors.window import Window, utc
-from kit.derived import certificates, dependencies, disks, jobs, restarts, scaling, statements, traffic, versions
+from kit.derived import (
+    certificates,
+    dependencies,
+    disks,
+    jobs,
+    reloads,
+    restarts,
+    scaling,
+    statements,
+    traffic,
+    versions,
+)
 from kit.derived.rows import derived_row
 from kit.derived_changes import contents_of, join_changes
 
@@ -138,6 +149,37 @@ def test_a_kill_for_memory_names_the_process_and_other_lines_nothing():
     assert row["summary"] == "java was killed: out of memory"
 
 
+def test_a_configuration_read_anew_is_a_change_told_once():
+    said = lines("reloading configuration", "config reloaded: pool.size 20 -> 2, retries 1", every="2s")
+    (row,) = reloads.reloaded(said)
+    assert (row["kind"], row["service"], row["time"]) == ("config", "shop", utc("2026-03-01T02:30:00Z"))
+    assert row["summary"] == "reloading configuration; config reloaded: pool.size 20 -> 2, retries 1"
+    assert (row["before"], row["after"]) == ("20", "2")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lines("config reload failed: no such file", "invalid new config, keeping the old"),
+        lines(*["config reloaded"] * 7, every="5min"),
+        lines(),
+    ],
+    ids=["refused", "by habit", "nothing said"],
+)
+def test_no_change_is_told_of_a_configuration_that(said):
+    assert reloads.reloaded(said) == []
+
+
+def test_a_reload_is_the_reported_change_that_it_follows():
+    log = pd.DataFrame({"id": ["c1"], "time": [utc("2026-03-01T02:29:30Z")], "kind": "config", "service": "shop",
+                        "summary": "pool.size", "until": pd.NaT})  # fmt: skip
+    (row,) = reloads.reloaded(lines("config reloaded"))
+    assert list(join_changes(log, [row])["id"]) == ["c1"]
+    assert contents_of(log, [row]) == {"c1": "config reloaded"}
+    (other,) = reloads.reloaded(lines("config reloaded", service="bank"))
+    assert list(join_changes(log, [other])["id"]) == ["c1", other["id"]]
+
+
 def test_one_missed_scrape_is_no_scale_in():
     values = np.ones(60)
     values[30] = np.nan
@@ -154,7 +196,7 @@ def test_a_job_every_five_minutes_is_found_and_two_runs_are_none():
     load = pd.Series(0.1, index=AT)
     load[np.arange(60) % 10 == 0] = 0.9
     found = jobs.recurring_bursts(load, service="db", what="cpu")
-    assert {r["summary"] for r in found} == {"job on db: cpu bursts every 10 min"}
+    assert {r["summary"] for r in found} == {"job on db: cpu bursts about every 10 min"}
     assert len(found) == 6
     twice = pd.Series(0.1, index=AT)
     twice.iloc[[10, 40]] = 0.9
