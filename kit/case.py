@@ -7,33 +7,26 @@ and names what it rests on. Analysis gets plain frames and windows from a case a
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from connectors.base import Answer
 from connectors.durable import write_whole
-from connectors.errors import ConnectorError
-from connectors.load import Answers, Recorded
 from connectors.window import Window, step_seconds
-from kit import steps, views
-from kit.choices import CHOICES, Choices, add_waiver, drop_pin, keep_focus, keep_pin, read_case_choices
+from kit import by_hand, steps, views
+from kit.case_sources import CaseSources
+from kit.choices import CHOICES, read_case_choices
 from kit.contributions import contribution
 from kit.deployed_contents import contents_of_suspects
 from kit.entry import entry_series, entry_symptom
 from kit.errors import BadCase
 from kit.findings import Findings
-from kit.focus import Focus
 from kit.incident import open_look, read_incident
-from kit.pins import Pins
-from kit.sample_history import add_history
 from kit.slices import slice_signals
+from kit.working_copy import working_copy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +44,9 @@ LOADED = (
     "changes", "commits", "request_rows", "alerts", "wide", "symptom",
 )  # fmt: skip
 """What is the same whichever episode is investigated."""
+
+_OPEN: list[tuple[Any, Case]] = []
+"""The case that was opened last, and the state of its files then."""
 
 
 def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: bool = False) -> Case:
@@ -77,10 +73,6 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     return _OPEN[0][1]
 
 
-_OPEN: list[tuple[Any, Case]] = []
-"""The case that was opened last, and the state of its files then."""
-
-
 def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """When was each file that people write last changed? Not what the kit itself writes."""
     written = [p for p in folder.glob("*.toml") if p.name != CHOICES]  # of the choices only what decides counts
@@ -90,42 +82,13 @@ def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in stats)
 
 
-def working_copy(sample: Path, to: Path) -> Path:
-    """A copy of a recorded sample to work on, without its truth; what was worked out there before is kept.
-
-    It has the changes that the gallery's history knows from before the recording.
-    """
-    if (to / "incident.toml").exists():
-        return to
-    to.mkdir(parents=True, exist_ok=True)
-    for item in sorted(sample.iterdir()):
-        if item.name in ("MANIFEST.sha256", "truth.toml", "incident.toml"):
-            continue
-        if item.is_dir():
-            shutil.copytree(item, to / item.name, dirs_exist_ok=True)
-        else:
-            shutil.copy2(item, to / item.name)
-    shutil.copy2(sample / "incident.toml", to / "incident.toml")
-    add_history(sample.resolve().parent, to)
-    return to
-
-
-class Case:
+class Case(CaseSources):
     """An open case. Attributes answer what was loaded; `record` is the only writer of findings."""
 
     def __init__(self, folder: Path, *, offline: bool = False, refresh: bool = False) -> None:
-        self.folder = folder
+        super().__init__(folder, offline=offline, refresh=refresh)
         self.about = read_incident(folder)
-        self.answers = Answers(folder)
         self.findings = Findings(folder)
-        self.offline = offline
-        self.gaps: dict[str, str] = {}
-        """What could not be asked: the sentence, and the pillar it belongs to."""
-        self.derived_evidence: dict[str, list[str]] = {}
-        """Per service, the answers its log-derived signals were made from."""
-        self._refresh = refresh
-        self._sources: dict[str, Recorded] = {}
-        self._seen: dict[str, dict[str, None]] = {}
         self._parts_read: set[str] = set()
 
     def __repr__(self) -> str:
@@ -165,56 +128,11 @@ class Case:
         end = max(self.look.end.timestamp() // step * step, start + step)
         return Window(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
 
-    @cached_property
-    def catalog(self) -> Any:
-        """What `sources.toml`, `signals.toml` and `path.toml` say."""
-        from connectors.catalog import read_catalog
-
-        return read_catalog(self.folder)
-
     @property
     def path(self) -> pd.DataFrame | None:
         """The request path, a row per edge; None when the case has no `path.toml`."""
         table = self.catalog.path
         return None if table is None else table.to_pandas()
-
-    # --- sources, every answer recorded ------------------------------------------------------------------------------
-
-    def source(self, name: str) -> Recorded:
-        """The source of this name in `sources.toml`; whatever it answers is recorded."""
-        if name not in self._sources:
-            if name not in self.catalog.sources:
-                known = ", ".join(self.catalog.sources) or "none"
-                raise BadCase(f"{self.folder / 'sources.toml'} has no source {name!r}: it has {known}.")
-            behind = OnFirstUse(lambda: self.catalog.open(name)) if self._may_ask(name) else None
-            self._sources[name] = Recorded(
-                name, behind, self.answers, refresh=self._refresh, seen=lambda answer: self._note(name, answer)
-            )
-        return self._sources[name]
-
-    def _may_ask(self, name: str) -> bool:
-        """Not offline; and a case that came in a bundle asks only the origins that its user trusts."""
-        from connectors.credentials import origin_of
-        from kit.bundle.received import read_received
-
-        received = None if self.offline else read_received(self.folder)
-        if received is None:
-            return not self.offline
-        url = getattr(self.catalog.sources[name], "url", None)
-        return isinstance(url, str) and origin_of(url) in received.trusted
-
-    def sources(self, table: str) -> list[Recorded]:
-        """All sources of one kind of table: logs, metrics, spans, changes or alerts."""
-        return [self.source(name) for name, spec in self.catalog.sources.items() if spec.table == table]
-
-    def logs_of(self, service: str) -> tuple[Recorded, str | None] | None:
-        """Where are this service's lines, and by which filter? None when no log source has them."""
-        specs = {n: s for n, s in self.catalog.sources.items() if s.table == "logs"}
-        own = [name for name, spec in specs.items() if spec.service == service]
-        if own:
-            return self.source(own[0]), None
-        shared = [name for name, spec in specs.items() if spec.service is None]
-        return (self.source(shared[0]), f"service = '{service}'") if shared else None
 
     @cached_property
     def requests(self) -> RequestLog | None:
@@ -227,52 +145,6 @@ class Case:
             return None
         names = field_names(self, self.source(spec.source), where=spec.where)
         return RequestLog(self.source(spec.source), spec, names) if "duration_s" in names else None
-
-    @property
-    def logs(self) -> Any:
-        """All lines of all services as one log source."""
-        from connectors.merged import MergedLogs
-
-        return MergedLogs("logs", self.sources("logs"))
-
-    def ask(self, pillar: str, question: Callable[[], Answer]) -> Answer | None:
-        """The answer to a question; None when it could not be asked, which is noted as a gap and stops nothing."""
-        try:
-            return question()
-        except ConnectorError as error:
-            self.gaps.setdefault(str(error), pillar)
-            return None
-
-    def aside(self, question: Callable[[], Any]) -> Any:
-        """The answer to a question that a hand asked: recorded, and not among what the findings rest on."""
-        before = {pillar: dict(ids) for pillar, ids in self._seen.items()}
-        try:
-            return question()
-        finally:
-            self._seen = before
-
-    def count_as(self, pillar: str, answer: Answer) -> None:
-        """Let an answer of another source stand among this pillar's evidence, too: what was read out of it."""
-        self._seen.setdefault(pillar, {})[answer.evidence] = None
-
-    def evidence(self, *pillars: str) -> list[str]:
-        """The ids of all answers read so far in these pillars (all of them when none is named).
-
-        Pillars: requests, metrics, logs, spans, changes, alerts.
-        """
-        wanted = pillars or tuple(self._seen)
-        return [ev for pillar in wanted for ev in self._seen.get(pillar, {})]
-
-    def signal_evidence(self, signal: str) -> tuple[str, ...]:
-        """Which recorded answers is this column of the aligned frame made from?"""
-        service = signal.split("/", 1)[0].split("@", 1)[0]
-        derived = signal.split("/", 1)[-1].startswith(("requests.", "upstream.", "statements.", "log."))
-        return tuple(self.derived_evidence.get(service, ())) if derived else tuple(self.evidence("metrics"))
-
-    def _note(self, name: str, answer: Answer) -> None:
-        entry = self.catalog.requests is not None and name == self.catalog.requests.source
-        pillar = "requests" if entry else self.catalog.sources[name].table
-        self._seen.setdefault(pillar, {})[answer.evidence] = None
 
     # --- tables ------------------------------------------------------------------------------------------------------
 
@@ -459,121 +331,21 @@ class Case:
         firsts = [t["time"].min().to_pydatetime() for t in (self.reported_changes, self.earlier_changes) if len(t)]
         return Window(min(*firsts, self.look.start), self.look.end)
 
-    @property
-    def noted(self) -> list[dict[str, Any]]:
-        """The rows that people added to `timeline.jsonl`, from a chat or a pager."""
-        path = self.folder / "timeline.jsonl"
-        if not path.exists():
-            return []
-        rows = []
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            try:
-                rows.append(orjson.loads(line))
-            except orjson.JSONDecodeError:
-                raise BadCase(f"timeline.jsonl line {number} is not JSON: mend or remove the line.") from None
-        return rows
+    # --- what hands decide (see kit/by_hand.py) ----------------------------------------------------------------------
 
-    @property
-    def own_hypotheses(self) -> tuple[Any, ...]:
-        """The hypotheses that people wrote into `hypotheses.toml`."""
-        from kit.ledger import read_hypotheses
-
-        path = self.folder / "hypotheses.toml"
-        return read_hypotheses(path.read_text(encoding="utf-8"), where=path.name) if path.exists() else ()
-
-    def add(self, hypothesis: Any) -> str:
-        """Put up a hypothesis of one's own: written to `hypotheses.toml`, tested by the next opening of the case."""
-        from kit.ledger import add_hypothesis
-
-        add_hypothesis(self.folder / "hypotheses.toml", hypothesis)
-        return f"{hypothesis.id} stands in hypotheses.toml: open the case again to see its verdict."
-
-    @property
-    def verdict_history(self) -> tuple[Any, ...]:
-        """How the verdicts came about over all runs of this case, oldest first."""
-        from kit.ledger import HISTORY, read_history
-
-        return read_history(self.folder / HISTORY)
-
-    @property
-    def choices(self) -> Choices:
-        """What people decided by hand, from `choices.toml`: waived reversals, what is looked at, pins, frames."""
-        return read_case_choices(self.folder)
-
-    @cached_property
-    def focus(self) -> Focus:
-        """What is looked at: shared by all widgets of this case, kept in `choices.toml` when a hand moves it."""
-        path = self.folder / CHOICES
-        return Focus(self.choices.focus, keep=lambda chosen: keep_focus(path, chosen))
-
-    @cached_property
-    def pins(self) -> Pins:
-        """What people pinned, kept in `choices.toml`."""
-        path = self.folder / CHOICES
-        return Pins(self.choices.pins, keep=lambda pin: keep_pin(path, pin), drop=lambda pin: drop_pin(path, pin))
-
-    def take_up_choices(self) -> None:
-        """Follow what was chosen elsewhere since, in another notebook or by an editor."""
-        chosen = self.choices
-        if "focus" in self.__dict__ and self.focus.chosen != chosen.focus:
-            del self.__dict__["focus"]
-        if "pins" in self.__dict__ and self.pins.pins != chosen.pins:
-            del self.__dict__["pins"]
-
-    def pin(self, thing: Any, sentence: str, *, row: int | None = None, evidence: Iterable[str] = ()) -> str:
-        """Pin a chart, a result, a table or (with `row`) one line of it, with a sentence: it goes to the page.
-
-        A log line is asked for once more, so that it stands among the recorded answers; ids that are not recorded are
-        left out. Raises `BadInput` for an empty sentence or a row that is not there.
-        """
-        from kit.pins import pin_of
-        from kit.views import evidence_of_line
-
-        found = list(evidence)
-        if row is not None and not found and not getattr(thing, "evidence", ()):
-            found = self.aside(lambda: evidence_of_line(self, thing, row))
-        made = pin_of(thing, sentence, row=row, evidence=found)
-        known = {entry.evidence for entry in self.answers}
-        made = replace(made, evidence=tuple(e for e in made.evidence if e in known))
-        self.pins.add(made)
-        rests = f"rests on {len(made.evidence)} recorded answers" if made.evidence else "rests on no recorded answer"
-        return f"Pinned: {made.sentence} It {rests}."
-
-    def frame(
-        self, source: str, *, table: str, start: Any, end: Any, every: str | None = None, where: str | None = None
-    ) -> pd.DataFrame:
-        """One source's lines, requests, metrics, calls or changes as an aligned DataFrame; see `kit.frames`.
-
-        `table`: levels, requests, metrics, spans, changes, or everything (of the source "(all)"). Times with a zone.
-        """
-        from kit.frame_spec import FrameSpec
-        from kit.frames import load_frame
-
-        spec = FrameSpec("frame", source, table, Window.of(start, end), every or self.every, where)
-        return load_frame(self, spec)
-
-    def ask_now(self, name: str) -> tuple[bool, str]:
-        """Does this source answer at this moment, and what does it say? Nothing of it is recorded."""
-        from kit.check import ask_now
-
-        return ask_now(self, name)
-
-    @property
-    def loader(self) -> Any:
-        """What the load form needs of this case: its sources, what a frame costs, the frame, and how it is kept."""
-        from kit.loader import loader_of
-
-        return loader_of(self)
-
-    def waive(self, hypothesis: str, *, reason: str, by_role: str) -> str:
-        """Do without a reversal for this hypothesis (its id, or the change it names): written to `choices.toml`.
-
-        For people alone: no notebook of the walk calls it, and a headless run repeats what stands in the file. The page
-        and the postmortem say that it was waived, by which role and why. Open the case again to see the verdicts.
-        """
-        found = self.verdicts.of(hypothesis).hypothesis
-        add_waiver(self.folder / CHOICES, found, reason=reason, by_role=by_role)
-        return f"Waived for {found.id}, written to choices.toml: open the case again to see the verdict."
+    noted = property(by_hand.noted)
+    own_hypotheses = property(by_hand.own_hypotheses)
+    verdict_history = property(by_hand.verdict_history)
+    choices = property(by_hand.choices)
+    focus = cached_property(by_hand.focus)
+    pins = cached_property(by_hand.pins)
+    loader = property(by_hand.loader)
+    add = by_hand.add
+    pin = by_hand.pin
+    frame = by_hand.frame
+    ask_now = by_hand.ask_now
+    waive = by_hand.waive
+    take_up_choices = by_hand.take_up_choices
 
     # --- the steps' answers, each computed once (see kit/steps.py for the very call) ---------------------------------
 
@@ -663,18 +435,3 @@ def _instants(first: datetime, last: datetime) -> tuple[pd.Timestamp, pd.Timesta
 
 def _last_quarter(look: Window) -> Window:
     return Window(look.end - (look.end - look.start) / 4, look.end)
-
-
-class OnFirstUse:
-    """A source that is opened when it is first asked; what its connector offers is looked up then."""
-
-    def __init__(self, opener: Callable[[], Any]) -> None:
-        self._opener = opener
-        self._source: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if self._source is None:
-            self._source = self._opener()
-        return getattr(self._source, name)

@@ -87,11 +87,12 @@ def run(
     refresh: Annotated[bool, typer.Option(help="Ask the sources again instead of using recorded answers.")] = False,
 ) -> int:
     """Execute the walk without a browser, with progress, and print the findings."""
-    from kit.case import open_case, working_copy
+    from kit.case import open_case
     from kit.incident import read_incident
     from kit.ledger import changed_since
     from kit.summary import terminal_text
     from kit.walk import run_through_kernel
+    from kit.working_copy import working_copy
 
     case = case_folder(case)
     read_incident(case)

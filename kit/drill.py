@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from connectors.window import iso, utc
-from kit.case import Case, open_case, working_copy
+from kit.case import Case, open_case
 from kit.errors import BadCase
 from kit.findings import FAILURES, STATES, VERDICTS, compare_with_truth, read_truth
 from kit.plain_text import visible
 from kit.walk import run_in_process
+from kit.working_copy import working_copy
 
 Ask = Callable[[str], str]
 Say = Callable[[str], None]

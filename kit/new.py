@@ -157,7 +157,7 @@ def _signals(folder: Path) -> list[str]:
     """Which log has the users' requests, which golden signals have the metrics? Written, and said."""
     case = Case(folder)
     requests, said = users_requests(case)
-    noted = [note for source in case.sources("logs") for note in getattr(source.source, "notes", ())]
+    noted = _noted(case)
     rows, intervals, more = look_at_metrics(case)
     written = ({"requests": requests} if requests is not None else {}) | ({"signal": rows} if rows else {})
     if written:
@@ -168,6 +168,12 @@ def _signals(folder: Path) -> list[str]:
             sources["sources"][name]["interval"] = interval
         write_whole(folder / "sources.toml", tomli_w.dumps(sources))
     return [*noted, said, *more]
+
+
+def _noted(case: Case) -> list[str]:
+    """What the readers of log files took for granted."""
+    files = [s for s in case.sources("logs") if case.catalog.sources[s.name].kind == "files"]
+    return [note for source in files for note in getattr(source.source, "notes", ())]
 
 
 def _path(folder: Path) -> list[str]:

@@ -69,7 +69,7 @@ def _names_any(hop: str, nodes: set[str]) -> bool:
 
 def exemplars(case: Case) -> pd.DataFrame:
     """One hurt request followed through all logs: time, service, level, message; empty when none can be followed."""
-    from kit.steps import bad_requests
+    from kit.steps.harm import bad_requests
 
     columns = ["time", "service", "level", "message"]
     requests = case.requests

@@ -9,9 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from kit.case import working_copy
 from kit.export.export import export_case, export_unredacted
 from kit.walk import run_through_kernel
+from kit.working_copy import working_copy
 from tests.browser.chromium import FLAGS, needed
 from tests.incidents.walking import SAMPLES
 

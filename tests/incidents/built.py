@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from kit.case import working_copy
+from kit.working_copy import working_copy
 from tests.incidents.walking import SAMPLES
 
 REQUEST_LOGS = ("client.jsonl.gz", "edge/access.log.gz", "nginx/access.log.gz", "checkout/*.jsonl.gz",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kit.case import working_copy
+from kit.working_copy import working_copy
 from tests.incidents.walking import SAMPLES
 
 

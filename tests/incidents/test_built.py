@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from connectors.window import utc
-from kit.case import Case, open_case, working_copy
+from kit.case import Case, open_case
 from kit.findings import read_truth
 from kit.slices import slice_where
 from kit.symptom import find_symptom
+from kit.working_copy import working_copy
 from tests.incidents.built import spliced, thinned
 from tests.incidents.walking import SAMPLES
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.case import Case, open_case, working_copy
+from kit.case import Case, open_case
 from kit.walk import run_in_process
+from kit.working_copy import working_copy
 
 SAMPLES = Path(__file__).parents[2] / "sample_incidents"
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from kit.case import Case, working_copy
+from kit.case import Case
+from kit.working_copy import working_copy
 
 INCIDENT = 'id = "s"\ntitle = "s"\n[look]\nstart = 2026-03-01T02:00:00Z\nend = 2026-03-01T02:10:00Z\n'
 CHANGES = """[sources.changes]

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import tomli_w
 
-from kit.case import Case, open_case, working_copy
+from kit.case import Case, open_case
 from kit.check import check_sources
 from kit.findings import compare_with_truth, read_truth
 from kit.new import new_case
 from kit.walk import run_in_process
+from kit.working_copy import working_copy
 from tests.incidents.walking import SAMPLES, walk_copy
 from tests.servers.load_incident import load_incident
 from tests.servers.nodes import elasticsearch
