@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kit.plain_text import escaped
+from kit.plain_text import escaped, visible
 from kit.result import table_html
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Chart:
         return Chart(self.title, self.figure, self.table, self.description, tuple(dict.fromkeys(evidence)))
 
     def __str__(self) -> str:
-        return f"[chart] {self.title}"
+        return f"[chart] {visible(self.title)}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         figure = json.loads(self.figure.to_json())

@@ -29,19 +29,26 @@ def latency_by_hop(hops: pd.DataFrame, *, title: str) -> Chart:
         f"{added * 1000:+,.0f} ms ({before * 1000:,.0f} → {after * 1000:,.0f})" if known else "not visible"
         for added, before, after, known in zip(table["added_s"], table["before_s"], table["after_s"], seen, strict=True)
     ]
+    added = table["added_s"].fillna(0.0).to_numpy(dtype=float)
+    names = [plain(h) for h in table["hop"]]
     figure = go.Figure(
         go.Bar(
-            x=table["added_s"].fillna(0.0).to_numpy(dtype=float),
-            y=[plain(h) for h in table["hop"]],
-            orientation="h",
+            x=added, y=names, orientation="h",
             marker={"color": colours, "pattern": {"shape": ["/" if s == "bad" else "" for s in state]}},
-            text=text,
-            textposition="auto",
+            customdata=text,
             hovertext=[f"{s:.6g} s added" if known else "" for s, known in zip(table["added_s"], seen, strict=True)],
-            hovertemplate="%{y}: %{text}<br>%{hovertext}<extra></extra>",
+            hovertemplate="%{y}: %{customdata}<br>%{hovertext}<extra></extra>",
         )
-    )
+    )  # fmt: skip
+    # beside the bar, where neither its hatching nor the names on the left are in the way
+    words = [
+        {"x": max(x, 0.0), "y": y, "text": said, "showarrow": False, "xanchor": "left", "xshift": 6}
+        for x, y, said in zip(added.tolist(), names, text, strict=True)
+    ]
+    low, high = min(added.min(initial=0.0), 0.0), max(added.max(initial=0.0), 0.0)
+    figure.update_layout(annotations=words)
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title_text="time added per request (s)")
+    wide = (high - low) or 1.0
+    figure.update_xaxes(title_text="time added per request (s)", range=[low - 0.02 * wide, high + 0.32 * wide])
     styled(figure, title=title, height=140 + 44 * max(len(table), 1))
     return Chart(title, figure, table, description="time added per request by each hop; hatched bars are the bad hops")

@@ -2,9 +2,10 @@
 function render({ model, el }) {
   const body = frameOf(model, el, model.get("kind"));
   const all = () => [...body.querySelectorAll("[data-pick]")];
+  const seen = () => all().filter((item) => item.getClientRects().length); // not what is folded
 
   function near(from, key) {
-    const items = all(), here = from.getBoundingClientRect();
+    const items = seen(), here = from.getBoundingClientRect();
     if (key === "Home") return items[0];
     if (key === "End") return items[items.length - 1];
     const [x, y] = [here.left + here.width / 2, here.top + here.height / 2];

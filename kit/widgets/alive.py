@@ -122,7 +122,7 @@ class Alive(anywidget.AnyWidget):
         if self.pins is None:
             raise BadInput("Nothing can be pinned here: give the widget the case's pins.")
         shown = tuple(visible(line)[:LONGEST_TEXT] for line in self._shown())[:MOST_SHOWN]
-        what = f"{self.title} — {self._status()}"[:LONGEST_TEXT]
+        what = visible(f"{self.title} — {self._status()}")[:LONGEST_TEXT]
         self.pins.add(Pin(sentence.strip(), what, "view", shown, self.evidence[:50], self.code[:LONGEST_TEXT]))
         self.say(f"Pinned: {sentence.strip()}")
 
@@ -132,7 +132,7 @@ class Alive(anywidget.AnyWidget):
         static = (
             twin._repr_mimebundle_()
             if hasattr(twin, "_repr_mimebundle_")
-            else {"text/html": twin, "text/plain": f"{self.title} — {self._status()}"}
+            else {"text/html": twin, "text/plain": visible(f"{self.title} — {self._status()}")}
         )
         return {**static, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
 

@@ -16,7 +16,7 @@ from kit.plain_text import escaped, visible
 from kit.result import cell_text
 from kit.widgets.alive import WIDGET_MIME, Alive, pick
 
-WHOLE = "the whole of it"
+WHOLE, ALL_ROWS = "the whole of it", -1
 LINES = 200
 """Rows of a table that can be pinned one by one."""
 
@@ -92,7 +92,7 @@ class EvidenceTray(widgets.VBox):
         self.pins, self.things, self._keep = pins, dict(things or {}), keep
         self.list = PinList(pins)
         self.what = widgets.Dropdown(options=list(self.things), description="pin", layout=_WIDE)
-        self.row = widgets.Dropdown(options=[WHOLE], description="row", layout=_WIDE)
+        self.row = widgets.Dropdown(options=[(WHOLE, ALL_ROWS)], description="row", layout=_WIDE)
         self.sentence = widgets.Text(
             placeholder="What does it show? One sentence", description="says", continuous_update=True, layout=_WIDE
         )
@@ -125,7 +125,7 @@ class EvidenceTray(widgets.VBox):
     def _rows(self) -> None:
         thing = self.things.get(self.what.value)
         frame = thing if isinstance(thing, pd.DataFrame) else thing.to_frame() if hasattr(thing, "to_frame") else None
-        options: list[tuple[str, int | None]] = [(WHOLE, None)]
+        options = [(WHOLE, ALL_ROWS)]
         if frame is not None:
             rows = frame.head(LINES).itertuples(index=False)
             options += [(f"{n}: {visible(' · '.join(cell_text(v) for v in r))[:140]}", n) for n, r in enumerate(rows)]
@@ -135,7 +135,7 @@ class EvidenceTray(widgets.VBox):
         self._code.value = f"<pre>{escaped(visible(self.code))}</pre>"
 
     def _chosen_row(self) -> int | None:
-        return self.row.value if isinstance(self.row.value, int) else None
+        return None if self.row.value == ALL_ROWS else self.row.value
 
     def _pin(self) -> None:
         thing, sentence = self.things.get(self.what.value), self.sentence.value.strip()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kit.plots.chart import Chart
 
 _WORDS = {"+": "held", "−": "failed", "0": "could not have failed", "?": "no data"}
+OPEN_REFUTED = 3
+"""Refuted hypotheses that are listed openly; more are folded, so that what is live is seen first."""
 _COLOUR = {"confirmed": "good", "supported": "good", "refuted": "bad"}
 
 
@@ -90,12 +92,24 @@ class HypothesisBoard(Alive):
         if not self.board.verdicts:
             return '<p class="ik-soft">Nothing to judge yet.</p>'
         head = "".join(f"<th scope=col>{t}</th>" for t in ("state", "hypothesis", "held", "failed", "no data", "lacks"))
-        rows = "".join(self._row(n, v) for n, v in enumerate(self.board.verdicts))
-        opened = '<table class="ik-grid" aria-label="Hypotheses">'
-        table = f"{opened}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        numbered = list(enumerate(self.board.verdicts))
+        refuted = [n for n, v in numbered if v.state == "refuted"]
+        folded = set(refuted[OPEN_REFUTED:]) if len(refuted) > OPEN_REFUTED + 1 else set()
+        first = [(n, v) for n, v in numbered if n not in folded]
+        table = self._table(head, first, "Hypotheses")
+        if folded:
+            last = [(n, v) for n, v in numbered if n in folded]
+            unfolded = " open" if any(v.hypothesis.id == self.value for _, v in last) else ""
+            inside = self._table(head, last, "More that are refuted")
+            table += f"<details{unfolded}><summary>{len(last)} more are refuted</summary>{inside}</details>"
         following = self.board.next_test
         advice = f'<p class="ik-soft">{escaped(following)}</p>' if following else ""
         return table + advice + self._detail()
+
+    def _table(self, head: str, verdicts: Sequence[tuple[int, Verdict]], label: str) -> str:
+        rows = "".join(self._row(n, v) for n, v in verdicts)
+        opened = f'<table class="ik-grid" aria-label="{label}">'
+        return f"{opened}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _row(self, number: int, verdict: Verdict) -> str:
         marks = [_mark(t) for t in verdict.tested]

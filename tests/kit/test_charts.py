@@ -128,6 +128,11 @@ def test_text_in_a_chart_stays_text(drawn, kind):
     assert "\u202e" not in text
 
 
+def test_the_plain_text_of_a_chart_moves_no_terminal():
+    chart = who_is_hurt(pd.DataFrame({"predicate": [], "bad_share": [], "good_share": []}), title=CANARY)
+    assert not {"\x1b", "\u202e"} & set(chart._repr_mimebundle_()["text/plain"])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_mark_that_can_be_pointed_at_names_its_recorded_answer(drawn, kind):
     pointed = [t for t in drawn[kind]["data"] if t.get("hoverinfo") != "skip" and len(t.get("x") or t.get("z") or [])]
@@ -156,7 +161,8 @@ def test_the_change_is_drawn_on_every_axis_of_time(drawn, kind):
 def test_hovering_a_hop_gives_the_exact_seconds_and_of_one_that_is_not_seen_none(drawn):
     bar = drawn["hops"]["data"][0]
     assert bar["hovertext"] == ["0.25 s added", ""]
-    assert bar["text"][1] == "not visible"
+    assert bar["customdata"] == ["+250 ms (100 → 350)", "not visible"]
+    assert [a["text"] for a in drawn["hops"]["layout"]["annotations"]] == bar["customdata"]
 
 
 def test_a_fact_without_evidence_cites_nothing_and_a_gap_in_the_chain_says_so():
