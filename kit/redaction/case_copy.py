@@ -21,11 +21,15 @@ from connectors.base import Answer, Fetch
 from connectors.durable import write_whole
 from connectors.errors import ConnectorError
 from connectors.load import Answers, evidence_hash
+from connectors.settings import Settings
+from kit.choices import CHOICES
 from kit.errors import BadCase
 from kit.findings import Findings
+from kit.pins import Pin
 from kit.redaction.added_cells import add_own_cells, learn_own_cells
 from kit.redaction.arguments import redact_arguments
 from kit.redaction.changed import Change, compare_findings
+from kit.redaction.ids import Ids, hypothesis_ids, put_ids
 from kit.redaction.profile import DEFAULT, read_profile
 from kit.redaction.pseudonyms import Pseudonyms, user_key
 from kit.redaction.redactor import Redactor
@@ -35,8 +39,9 @@ from kit.redaction.tables import learn_table, redact_table
 if TYPE_CHECKING:
     from kit.walk import Progress
 
-_TOML = ("incident.toml", "sources.toml", "signals.toml", "path.toml", "hypotheses.toml", "choices.toml")
-_STAYS_OF_A_SOURCE = ("table", "service", "interval", "withheld")
+HYPOTHESES = "hypotheses.toml"
+_TOML = ("incident.toml", "sources.toml", "signals.toml", "path.toml", HYPOTHESES, CHOICES)
+_STAYS_OF_A_SOURCE = frozenset(Settings.model_fields) - {"kind", "ui"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,31 +130,51 @@ def redact_inputs(folder: Path, to: Path, redactor: Redactor) -> dict[str, str]:
     statements' words, joined by dashes, as nothing would find them.
     """
     to.mkdir(parents=True)
-    for name in _TOML:
-        if (folder / name).exists():
-            values = redact_value(_toml(folder / name), redactor)
-            if name == "sources.toml":
-                values = _without_addresses(values)
-            write_whole(to / name, tomli_w.dumps(values))
+    renamed = _redact_answers(folder, to, redactor)
+    ids = _redact_settings(folder, to, redactor)
     if (folder / "timeline.jsonl").exists():
         rows = [orjson.dumps(redact_value(row, redactor)) for row in _json_lines(folder / "timeline.jsonl")]
         write_whole(to / "timeline.jsonl", b"".join(row + b"\n" for row in rows))
     for path in _playbooks(folder):
         (to / "playbooks").mkdir(exist_ok=True)
-        write_whole(to / "playbooks" / path.name, tomli_w.dumps(redact_value(_toml(path), redactor)))
+        write_whole(to / "playbooks" / f"{ids.of(path.stem)}.toml", tomli_w.dumps(redact_value(_toml(path), redactor)))
     if (folder / "postmortem.md").exists():
         write_whole(to / "postmortem.md", redactor.text((folder / "postmortem.md").read_text()))
-    renamed = _redact_answers(folder, to, redactor)
     _rename_pinned(to / "choices.toml", renamed)
     return renamed
 
 
+def _redact_settings(folder: Path, to: Path, redactor: Redactor) -> Ids:
+    """Write the TOML files of a case, and give what became of the ids that hypotheses have in them."""
+    before = {name: _toml(folder / name) for name in _TOML if (folder / name).exists()}
+    after = {name: _redacted_sections(values, redactor) for name, values in before.items()}
+    none: dict[str, Any] = {}
+    ids = hypothesis_ids(before.get(HYPOTHESES, none), after.get(HYPOTHESES, none), redactor)
+    digests = {h["id"]: h.get("digest", "") for h in Findings(folder).merge().get("hypotheses", ())}
+    for name, values in after.items():
+        if name in (HYPOTHESES, CHOICES):
+            put_ids(values, before[name], ids, digests=digests)
+        elif name == "sources.toml":
+            values = _without_addresses(values)
+        write_whole(to / name, tomli_w.dumps(values))
+    redactor.learn_ids(own for own, new in ids.renamed.items() if own != new)
+    return ids
+
+
+def _redacted_sections(values: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """The content of a TOML file of the case. Names of sections are the kit's own: what is pinned is no PIN."""
+    return {
+        section: _redacted_sections(value, redactor) if section == "sources" else redact_value(value, redactor)
+        for section, value in values.items()
+    }
+
+
 def _rename_pinned(path: Path, renamed: Mapping[str, str]) -> None:
-    """Let what people pinned rest on the redacted answers."""
+    """Let what people pinned rest on the redacted answers; a pin's id is made of what it says, so it is made again."""
     values = _toml(path) if path.exists() else {}
-    for pin in values.get("pin", []):
-        pin["evidence"] = [renamed.get(e, e) for e in pin.get("evidence", [])]
     if values.get("pin"):
+        pins = [{**pin, "evidence": [renamed.get(e, e) for e in pin.get("evidence", [])]} for pin in values["pin"]]
+        values["pin"] = [Pin.of(pin).to_record() for pin in pins]
         write_whole(path, tomli_w.dumps(values))
 
 
@@ -161,8 +186,9 @@ def learn_case(folder: Path, redactor: Redactor) -> None:
         redactor.learn_text([entry.fetch.query, entry.arguments, entry.fetch.link or ""])
     redactor.learn_text([refusal.says for refusal in answers.refusals])
     for name in _TOML:
-        if (folder / name).exists():
-            learn_value(_toml(folder / name), redactor)
+        values = _toml(folder / name) if (folder / name).exists() else {}
+        for section in (*values.pop("sources", {}).values(), *values.values()):
+            learn_value(section, redactor)
     if (folder / "timeline.jsonl").exists():
         learn_value(list(_json_lines(folder / "timeline.jsonl")), redactor)
     for path in _playbooks(folder):
@@ -213,7 +239,7 @@ def _fetch(fetch: Fetch, redactor: Redactor) -> Fetch:
 
 
 def _without_addresses(values: dict[str, Any]) -> dict[str, Any]:
-    """The sources by name, table and service only: a redacted copy asks nobody, and tells nobody where to ask."""
+    """The sources with what any source may say of itself: a redacted copy asks nobody, and tells nobody where."""
     sources = {}
     for name, source in values.get("sources", {}).items():
         kept = {k: source[k] for k in _STAYS_OF_A_SOURCE if k in source}

@@ -39,6 +39,9 @@ _HEADER = re.compile(
 _BEARER = re.compile(rf"(?<![\w-]){_SCHEME} (?P<bare>[A-Za-z0-9\-._~+/]{{8,}}=*)")
 _IDENTIFIED_BY = re.compile(rf"(?i)\b(?P<name>identified by|password)\s+{_QUOTED.format(n=1)}")
 
+_FROM = re.compile(r"(?i)\bfrom\b|\x1e")
+_BY = re.compile(r"(?i)\b(?:group|order|partition) by [\s\w.,\"]*$")
+
 _EMPTY = re.compile(
     r"(?i)(?:null|none|nil|undefined|nan|true|false|yes|no|ok|on|off|n/?a|unknown|missing|empty|invalid|expired|required|"
     r"valid|failed|failure|success|succeeded|enabled|disabled|denied|granted|not|found|used|error|anonymous|guest|"
@@ -46,6 +49,12 @@ _EMPTY = re.compile(
     r"[*x•.\-]{2,}|\[?(?:filtered|redacted|masked|hidden|removed)\]?|<[^<>]*>|\$\{?\w+\}?|\{\{.*\}\}|%\(?\w*\)?[sdr]|"
     r"\$+|\$\d+|\?|:\w+|\{\w*\}|\.\.\.|…)"
 )
+
+_PROSE = re.compile(
+    r"(?i:every|each|all|any|some|most|many|more|fewer|both|only|the|this|that|these|those|there|it|they|we|was|were|are|"
+    r"is|has|have|had|when|where|which|who|what|how|why|nobody|nothing)(?=[ \t]+\w)"
+)
+"""A word that begins a sentence and is nobody's name: "4xx for users: every link …" is prose, not a key."""
 
 
 def find_keyed(text: str) -> Iterator[Hit]:
@@ -56,7 +65,8 @@ def find_keyed(text: str) -> Iterator[Hit]:
     """
     for form in (_PAIR, _LISTED, _OTLP, _OPTION):
         for match, told in _told(form, text):
-            yield from _value(match, told)
+            if form is not _LISTED or not _among_columns(text[max(match.start() - 4000, 0) : match.start()]):
+                yield from _value(match, told)
     for match in _IN_LIST.finditer(text):
         told = told_by_name(match["name"])
         if told in (SECRET, PERSONAL):
@@ -94,6 +104,12 @@ def _told(form: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str], str
             at = match.end("name")
 
 
+def _among_columns(before: str) -> bool:
+    """Does a list of column names go on here: `SELECT "user.name", "route"`, `GROUP BY …`?"""
+    begun = before.lower().rfind("select ")
+    return (begun >= 0 and not _FROM.search(before, begun)) or _BY.search(before) is not None
+
+
 def _value(match: re.Match[str], told: str) -> Iterator[Hit]:
     groups = match.re.groupindex
     name = next((n for n in ("v1", "v2", "bare") if n in groups and match[n] is not None), None)
@@ -110,6 +126,8 @@ def _value(match: re.Match[str], told: str) -> Iterator[Hit]:
         return
     if told == PERSONAL and name == "bare" and match.string[end : end + 1] in ("[", "(") and trimmed.isidentifier():
         return  # a line of code in a traceback: `customer = body["customer"]`
+    if told == PERSONAL and name == "bare" and _PROSE.match(match.string, start):
+        return
     if told == PERSONAL and re.fullmatch(r"\d+\.\d+|\d{1,3}", trimmed) and "id" not in match["name"].lower():
         return
     if told == SECRET and match.re is _PAIR and re.fullmatch(r"[A-Za-z]+s", match["name"]) and trimmed.isdigit():

@@ -35,6 +35,9 @@ class Learnt:
     def __len__(self) -> int:
         return len(self._kinds)
 
+    def __iter__(self) -> Iterator[str]:
+        return (original for known in self._by_first.values() for _, _, _, original in known)
+
     def __contains__(self, value: str) -> bool:
         return value.lower() in self._kinds
 

@@ -205,6 +205,8 @@ class Redactor:
     def _counts_as_hit(self, hit: Hit) -> bool:
         if hit.value in self.kept or hit.value in self.pseudonyms.issued:
             return False
+        if hit.kind == "card" and hit.value in self.identifiers:
+            return False
         if hit.found_by not in _BY_NAME or "_" not in hit.value:
             return True
         first = STARTS.match(hit.value)
@@ -264,6 +266,21 @@ class Redactor:
         if not gives_away(told, value):
             return self.text(value)
         return self._stand_in(value, _kind_told(told), "column of hosts" if told == "host" else f"{told} column")
+
+    def learn_ids(self, ids: Iterable[str]) -> None:
+        """Ids that told a value: look for them in every text that is read from now on."""
+        for one in ids:
+            self.learnt.add(one, "match")
+        self._done.clear()
+
+    def known_values(self) -> Iterator[str]:
+        """Every value that was taken out or learnt so far."""
+        yield from self.taken
+        yield from self.learnt
+
+    def pseudonym(self, value: str) -> str:
+        """What stands in the place of a known value."""
+        return self.taken.get(value) or self._stand_in(value, self.learnt.kind_of(value) or "match", "learnt value")
 
     def number(self, value: int, told: str) -> int:
         """The same for a column of numbers."""

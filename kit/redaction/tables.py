@@ -5,7 +5,8 @@ Each distinct text is read once. Numbers in a personal column become other numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from kit.redaction.structures import redact_value
 from kit.redaction.torn_rows import torn_rows
 
 _FORMLESS_ID = r"^(?:[0-9a-fA-F]{8,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
+_HEX_ID = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 _LOOSE_TEXT = ("message", "summary")
 
 
@@ -29,17 +31,25 @@ def learn_table(table: pa.Table, redactor: Redactor) -> None:
             told = "personal"
         texts = _texts(column)
         if told == IDENTIFIER:
-            redactor.identifiers.update(t for t in texts if len(t) >= 20)
+            redactor.identifiers.update(_let_pass(texts))
         elif told is not None:
             for text in texts:
                 redactor.learn(text, told)
-    for name, told, values in _named_in_rows(table, redactor):
-        del name
-        for value in values:
-            redactor.learn(value, told)
+    for told, values in _named_in_rows(table, redactor):
+        if told == IDENTIFIER:
+            redactor.identifiers.update(_let_pass(values))
+        else:
+            for value in values:
+                redactor.learn(value, told)
     for name, column in _columns(table):
         if redactor.told(name) is None and not _only_ids(column):
             redactor.learn_text(_texts(column))
+
+
+def _let_pass(ids: Sequence[str]) -> Iterator[str]:
+    """Ids that look like a secret by chance: long ones; those of digits alone among hexadecimal ones."""
+    hexadecimal = all(_HEX_ID.fullmatch(i) for i in ids) and any(not i.isdigit() for i in ids)
+    return (i for i in ids if len(i) >= 20 or (hexadecimal and i.isdigit()))
 
 
 def texts_of_table(table: pa.Table) -> Iterator[tuple[str, str]]:
@@ -115,11 +125,13 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _only_ids(column: pa.ChunkedArray) -> bool:
-    """Is every value a hexadecimal id or a UUID? Such a column is not read for anything else."""
+    """Is every value a hexadecimal id or a UUID? Such a column is read for nothing else; one of digits alone is."""
     flat = _flat(column)
     if not _is_text(flat.type):
         return pa.types.is_integer(flat.type)
-    return bool(pc.all(pc.match_substring_regex(flat.cast(pa.string()), _FORMLESS_ID)).as_py() or False)
+    texts = flat.cast(pa.string())
+    ids = pc.all(pc.match_substring_regex(texts, _FORMLESS_ID)).as_py() or False
+    return bool(ids and pc.any(pc.match_substring_regex(texts, "[A-Fa-f-]")).as_py())
 
 
 def _redacted(column: pa.ChunkedArray, told: str | None, redactor: Redactor) -> pa.ChunkedArray:
@@ -189,19 +201,20 @@ def _told_by_row(table: pa.Table, redactor: Redactor) -> list[str | None] | None
     key = "field" if {"field", "value"} <= set(table.column_names) else "name" if "top" in table.column_names else None
     if key is None:
         return None
-    told = {n: redactor.told(n) for n in set(table.column(key).to_pylist()) if n is not None}
-    rows = [t if (t := told.get(n)) != IDENTIFIER else None for n in table.column(key).to_pylist()]
-    return rows if any(rows) else None
+    names = table.column(key).to_pylist()
+    told = {n: redactor.told(n) for n in set(names) if n is not None}
+    return [told.get(n) for n in names] if any(told.values()) else None
 
 
-def _named_in_rows(table: pa.Table, redactor: Redactor) -> Iterator[tuple[str, str, list[str]]]:
+def _named_in_rows(table: pa.Table, redactor: Redactor) -> Iterator[tuple[str, list[str]]]:
+    """The values of such rows, with what the field's name tells of them."""
     told = _told_by_row(table, redactor)
     if told is None:
         return
     column = "value" if "value" in table.column_names else "top"
     for row, cell in zip(told, table.column(column).to_pylist(), strict=True):
         if row is not None and cell is not None:
-            yield column, row, [str(v[0]) for v in _top(cell)] if column == "top" else [str(cell)]
+            yield row, [str(v[0]) for v in _top(cell)] if column == "top" else [str(cell)]
 
 
 def _top(cell: str) -> list[list[Any]]:
@@ -217,7 +230,7 @@ def _by_row(
 ) -> pa.ChunkedArray:
     out: list[Any] = []
     for row, cell, redacted in zip(told, old.to_pylist(), new.to_pylist(), strict=True):
-        if row is None or cell is None or cell in NOT_A_VALUE:
+        if row in (None, IDENTIFIER) or cell is None or cell in NOT_A_VALUE:
             out.append(redacted)
         elif as_list:
             pairs = [[redactor.whole(str(v[0]), row), *v[1:]] for v in _top(cell)]

@@ -198,6 +198,8 @@ def plain(profile="vendor", **more):
         "checkout@checkout-1.shop.internal/http.server.request.duration.p99",
         "Failed password for root from nowhere; the session was opened",
         "users: 12, user: 0.00 s, system: 0.01 s",
+        "From a change to 4xx for users: every link has evidence",
+        'SELECT "time", "user.name", "route", "session_id", "started" FROM logs GROUP BY "user.name", "route"',
         "us-east-1-production-checkout-service-2024-01-15-backup",
         f"{'9f86d081' * 8}  data/snapshots/ev_0123456789abcdef.parquet\n{'a3bf4f1b' * 8}  data/incident.toml",
         "VGhpcyBpcyBhIHBsYWluIHNlbnRlbmNlLg== says nothing",
@@ -358,6 +360,21 @@ def test_a_tenant_that_is_a_number_is_a_customer_and_a_plan_is_none():
     counts = redact_table(pa.table({"tenant": pa.array([60485099, 60485100]), "n": [5, 5]}), redactor)
     assert 60485099 not in counts.column("tenant").to_pylist()
     assert redact_table(pa.table({"tenant": pa.array([3, 4])}), redactor).column("tenant").to_pylist() == [3, 4]
+
+
+def test_a_span_id_of_digits_alone_is_no_card_number():
+    from kit.redaction.tables import learn_table, redact_table
+
+    redactor = plain()
+    spans = pa.table({"span_id": ["3534381200001629", "353438120000161e"]})
+    fields = pa.table({"name": ["span_id"], "top": ['[["3534381200001629",1.0],["353438120000161e",1.0]]']})
+    paid = pa.table({"ref": ["3534381200001629", "4111111111111111"]})
+    learn_table(fields, redactor)
+    assert redact_table(spans, redactor) == spans
+    assert redact_table(fields, redactor) == fields
+    other = plain()
+    learn_table(paid, other)
+    assert is_pseudonym(redact_table(paid, other).column("ref")[1].as_py())
 
 
 def test_a_line_of_code_gives_no_persons_name_away():
