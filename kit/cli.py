@@ -151,15 +151,16 @@ def export(
     if unredacted and to == "bundle":
         cli_evidence.export_bundle(case, out=out, with_rows=with_rows, key=sign, keep_until=keep_until)
         return
-    if unredacted:
-        done = export_unredacted(case, to=to, out=out)
-    else:
-        wishes = BundleWishes.of(with_rows=with_rows, sign=sign, keep_until=keep_until)
-        with _progress("walking the redacted answers") as progress:
-            done = export_case(case, to=to, out=out, profile=profile, bundle=wishes, progress=progress)
+    with cli_evidence.stages_on_stderr():
+        if unredacted:
+            done = export_unredacted(case, to=to, out=out)
+        else:
+            wishes = BundleWishes.of(with_rows=with_rows, sign=sign, keep_until=keep_until)
+            with _progress("walking the redacted answers") as progress:
+                done = export_case(case, to=to, out=out, profile=profile, bundle=wishes, progress=progress)
     for line in done.lines:
         typer.echo(line)
-    typer.echo(f"{'page' if to == 'html' else to:<9}{_shown(done.path)}")
+    typer.echo(f"{'page' if to == 'html' else to:<9}{_shown(done.path)} ({done.bytes / 1e6:.1f} MB)")
 
 
 @app.command()

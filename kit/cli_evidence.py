@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +30,15 @@ def case_folder(path: Path, *, out: Path | None = None) -> Path:
         f"{path.name} is opened as {folder}; it asks no source until `incident-kit trust {folder} ORIGIN`.", err=True
     )
     return folder
+
+
+@contextmanager
+def stages_on_stderr() -> Iterator[None]:
+    """Inside, what is being done is told on stderr, a line for each stage of it."""
+    from kit.progress import stages_told
+
+    with stages_told(lambda line: typer.echo(f"{line} …", err=True)):
+        yield
 
 
 def snapshot(
@@ -59,7 +70,8 @@ def verify(
     from kit.verify import verify_bundle, verify_hashes
 
     if is_bundle(bundle) or (bundle.is_file()):
-        found = verify_bundle(bundle, signers=signers)
+        with stages_on_stderr():
+            found = verify_bundle(bundle, signers=signers)
         typer.echo(str(found))
         for one in found.differences:
             typer.echo(f"  ≠ {one.where}\n      exported  {one.exported}\n      found     {one.found}")
@@ -122,6 +134,7 @@ def provenance(
 def export_bundle(case: Path, *, out: Path | None, with_rows: bool, key: Path | None, keep_until: str | None) -> None:
     """Write the unredacted bundle of a case and say what is to be kept outside of it."""
     from kit.bundle.write import write_bundle
+    from kit.export.export import Exported
     from kit.incident import read_incident
 
     target = out or case / "exports" / f"{read_incident(case).id}.unredacted.zip"
@@ -129,8 +142,8 @@ def export_bundle(case: Path, *, out: Path | None, with_rows: bool, key: Path | 
         until = date.fromisoformat(keep_until) if keep_until else None
     except ValueError:
         raise typer.BadParameter(f"{keep_until!r} is no date: write 2027-12-31.", param_hint="--keep-until") from None
-    made = write_bundle(case, out=target, with_rows=with_rows, key=key, keep_until=until)
-    typer.echo(
-        f"bundle   {made.path}\nevidence {made.evidence} (stands on the page)\nbag      {made.bag} (keep it elsewhere)"
-    )
+    with stages_on_stderr():
+        made = write_bundle(case, out=target, with_rows=with_rows, key=key, keep_until=until)
+    typer.echo(f"evidence {made.evidence} (stands on the page)\nbag      {made.bag} (keep it elsewhere)")
     typer.echo(f"holds    {made.answers} recorded answers; withheld: {'; '.join(made.withheld) or 'nothing'}")
+    typer.echo(f"bundle   {made.path} ({Exported(made.path).bytes / 1e6:.1f} MB)")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,33 @@ def walk_progress(title: str) -> Iterator[Progress]:
     with bar:
         task = bar.add_task(title, total=None)
         yield lambda step: bar.update(task, description=step.notebook, completed=step.done, total=step.total)
+
+
+_telling: ContextVar[Callable[[str], object] | None] = ContextVar("telling", default=None)
+
+
+@contextmanager
+def stages_told(say: Callable[[str], object]) -> Iterator[None]:
+    """Inside, whatever is begun is told to `say` in a few words, as it begins.
+
+    >>> heard = []
+    >>> with stages_told(heard.append):
+    ...     begun("writing the page")
+    >>> heard
+    ['writing the page']
+    """
+    token = _telling.set(say)
+    try:
+        yield
+    finally:
+        _telling.reset(token)
+
+
+def begun(what: str) -> None:
+    """Say what is being done from now on; does nothing where nobody listens."""
+    say = _telling.get()
+    if say is not None:
+        say(what)
 
 
 PATIENCE_S, TELL_EVERY_S = 2.0, 1.0

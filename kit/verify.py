@@ -10,6 +10,7 @@ from connectors.load import Answers, evidence_hash
 from kit.bundle.bag import bag_hash, check_bag, file_hash, read_info
 from kit.errors import BadCase
 from kit.findings import Findings
+from kit.progress import begun
 from kit.result import Result
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def verify_bundle(bundle: Path, *, signers: Path | None = None) -> Verification:
 
     with admitted(bundle) as bag:
         common: dict[str, Any] = {"name": bundle.name, "checked_with": versions()}
+        begun("checking the hash of every file")
         faults = check_bag(bag)
         signed = read_signature(bag, signers=signers)
         if signed is not None:
@@ -114,6 +116,7 @@ def verify_bundle(bundle: Path, *, signers: Path | None = None) -> Verification:
         info = read_info(bag)
         common |= {"bag": bag_hash(bag), "evidence": evidence_hash(bag / "data")}
         common["made_with"] = info.get("Bag-Software-Agent", "an unnamed version")
+        begun("walking over the recorded answers, in a process without network or secrets")
         again = walk_again(bag / "data")
         notes = [f"{label}: {info[label]}" for label in ("Rows", "Withheld", "Redaction-Profile") if label in info]
         return Verification(

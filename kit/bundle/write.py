@@ -21,6 +21,7 @@ from kit.bundle.contents import Staged, rows_told, stage
 from kit.bundle.signature import sign
 from kit.errors import BadCase, CheckFailed
 from kit.incident import read_incident
+from kit.progress import begun
 from kit.walk import WALK, shipped_notebooks
 
 _COUNT = ("numpy", "pandas", "pyarrow", "scipy", "duckdb", "plotly")
@@ -77,6 +78,7 @@ def write_bundle(
         page = build_page(payload, title=about.title, zone=about.tz, notebooks=notebooks, band=band)
         write_whole(payload / "index.html", page)
         write_whole(payload / "provenance.jsonl", register(payload).to_lines())
+        begun("walking the bundle once more, in a process without network or secrets")
         again = walk_again(payload)
         faults = [*again.faults, *(f"{d.where}: {d.exported} ≠ {d.found}" for d in again.differences)]
         if faults:

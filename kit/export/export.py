@@ -14,6 +14,7 @@ from kit.errors import BadCase
 from kit.export.html import page_of, walked
 from kit.export.page import UNREDACTED_BAND
 from kit.incident import read_incident
+from kit.progress import begun
 from kit.redaction.profile import DEFAULT
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kit.walk import Progress
 
 FORMATS = ("html", "pdf", "md", "ipynb", "bundle", "issues")
+_CALLED = {"html": "page", "pdf": "page and its print", "md": "document and its pictures", "bundle": "bundle"}
 _ENDINGS = {"html": ".html", "pdf": ".pdf", "md": ".md", "ipynb": ".ipynb", "bundle": ".zip", "issues": ".csv"}
 
 
@@ -31,6 +33,13 @@ class Exported:
 
     path: Path
     lines: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """How much was written, of a folder all its files."""
+        beside = self.path.parent / f"{self.path.stem}_files" if self.path.suffix == ".md" else self.path
+        files = [self.path, *beside.rglob("*")] if beside.is_dir() else [self.path]
+        return sum(f.stat().st_size for f in files if f.is_file())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,12 @@ def export_case(
         target = out or _default(folder, to, name=made.redactor.text(read_incident(folder).id))
         with tempfile.TemporaryDirectory(prefix="incident-kit-") as private:
             into, notes = Path(private), made.redaction.lines
+            begun(f"writing the {_CALLED.get(to, 'file')}")
             if to == "bundle":
                 files, said = _bundle(made, into, bundle or BundleWishes())
             else:
                 files, said = _WRITERS[to](made.folder, into / target.name, None, notes), ()
+            begun("reading what was written once more, for anything that was taken out")
             for path in files:
                 require_clean(path, made.redactor, known_parts=_own_parts())
             if made.redactor.text(target.name) != target.name:
@@ -98,6 +109,7 @@ def export_unredacted(folder: Path, *, to: str = "html", out: Path | None = None
         raise BadCase(
             f"{target.name} must end in .unredacted{_ENDINGS[to]}, so that nobody takes the page for a redacted one."
         )
+    begun(f"writing the {_CALLED.get(to, 'file')}")
     with tempfile.TemporaryDirectory(prefix="incident-kit-") as private:
         _put(_WRITERS[to](folder, Path(private) / target.name, UNREDACTED_BAND, ()), target)
     return Exported(target)

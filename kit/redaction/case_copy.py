@@ -26,6 +26,7 @@ from kit.choices import CHOICES
 from kit.errors import BadCase
 from kit.findings import Findings
 from kit.pins import Pin
+from kit.progress import begun
 from kit.redaction.added_cells import add_own_cells, learn_own_cells
 from kit.redaction.arguments import redact_arguments
 from kit.redaction.changed import Change, compare_findings
@@ -109,8 +110,11 @@ def redacted_case(
     redactor = Redactor(read_profile(profile, case=folder), Pseudonyms(key or user_key()), services=_services(folder))
     with tempfile.TemporaryDirectory(prefix="incident-kit-") as private:
         copy = Path(private) / "case"
+        begun("reading what the recorded answers give away")
         learn_case(folder, redactor)
+        begun("taking it out of a copy")
         evidence = redact_inputs(folder, copy, redactor)
+        begun("walking the redacted copy")
         run_through_kernel("..", out=copy / "notebooks", progress=progress)
         pictures = add_own_cells(folder, copy, redactor)
         changes = compare_findings(
