@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kit.numerics.contrast import benjamini_hochberg, chi2_tail, g_statistic
 from kit.result import Result
 from kit.spantree import SpanTree, covered_by_children, span_tree
 
@@ -76,7 +77,7 @@ def compare_traces(bad: Any, good: Any) -> TraceDifference:
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     frame["what"], frame["size"], frame["q"] = "", 0.0, np.nan
     if tests:
-        adjusted = _benjamini_hochberg(np.array([t[2] for t in tests]))
+        adjusted = benjamini_hochberg([t[2] for t in tests])
         for (number, text, _, size), q in sorted(zip(tests, adjusted, strict=True), key=lambda c: -c[0][3]):
             if q <= Q_LIMIT and text:
                 said = frame.at[number, "what"]
@@ -180,13 +181,13 @@ def _claims(a: _PathSide, b: _PathSide) -> list[tuple[str, float, float]]:
         return []
     claims = []
     share = [a.present / a.total, b.present / b.total]
-    p = _g_test(a.present, a.total, b.present, b.total)
+    p = float(chi2_tail(g_statistic(a.present, a.total, b.present, b.total)))
     far = abs(share[0] - share[1]) >= PRESENCE_FLOOR
     claims.append((f"in {share[1]:.0%} → {share[0]:.0%} of traces" if far else "", p, abs(share[0] - share[1])))
     if min(len(a.calls), len(b.calls)) < FEWEST:
         return claims
     erring = [a.erring.mean(), b.erring.mean()]
-    p = _g_test(a.erring.sum(), len(a.erring), b.erring.sum(), len(b.erring))
+    p = float(chi2_tail(g_statistic(a.erring.sum(), len(a.erring), b.erring.sum(), len(b.erring))))
     far = abs(erring[0] - erring[1]) >= PRESENCE_FLOOR
     claims.append((f"errors {erring[1]:.0%} → {erring[0]:.0%}" if far else "", p, abs(erring[0] - erring[1])))
     for x, y, text, unit, middle in (
@@ -200,24 +201,3 @@ def _claims(a: _PathSide, b: _PathSide) -> list[tuple[str, float, float]]:
         suffix = " (p50)" if unit else ""
         claims.append((f"{text} {before:.4g}{unit} → {after:.4g}{unit}{suffix}" if far else "", p, float(size)))
     return claims
-
-
-def _g_test(a: float, n: float, b: float, m: float) -> float:
-    """Is the share a of n another than b of m? p of the likelihood-ratio test with one degree of freedom."""
-    from scipy.special import xlogy
-    from scipy.stats import chi2
-
-    pooled = (a + b) / (n + m)
-    g = 2 * sum(
-        float(xlogy(seen, seen / expected)) if expected else 0.0
-        for seen, expected in ((a, n * pooled), (n - a, n * (1 - pooled)), (b, m * pooled), (m - b, m * (1 - pooled)))
-    )
-    return float(chi2.sf(max(g, 0.0), 1))
-
-
-def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    order = np.argsort(p)
-    ranked = p[order] * len(p) / np.arange(1, len(p) + 1)
-    q = np.empty_like(p)
-    q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return q
