@@ -12,6 +12,10 @@ from connectors.folder.copies import stem_of
 
 GIT = "git"
 """The format of a bundle, which is a source of its own kind."""
+CASE = ("incident.toml", "sources.toml")
+"""A folder with these is a case: its answers, findings and notebooks are no data."""
+SHOWN = 8
+"""So many files that were left out are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +46,38 @@ class FoundFiles:
 def recognize_files(places: Sequence[Path]) -> tuple[list[FoundFiles], list[str]]:
     """Which sources lie in these files and folders, and what was left out and why, a sentence each?
 
-    Hidden files and folders, links and empty files are passed over. Nothing is read but the beginning of each file.
+    Hidden files and folders, links and empty files are passed over, and of a case everything but its `raw/`. Nothing is
+    read but the beginning of each file.
     """
     groups: dict[tuple[Path, str, str, str], list[Path]] = {}
-    left_out: list[str] = []
+    cases: dict[Path, None] = {}
+    unknown: list[str] = []
     for root, path in _below(places):
+        if case := _case_of(path, root):
+            cases[case] = None
+            root = case / "raw"
+            if root not in path.parents:
+                continue
         try:
             format_ = GIT if path.suffix == ".bundle" else sniff(path)
         except ConnectorError as error:
-            left_out.append(str(error))
+            unknown.append(str(error))
             continue
         table = "changes" if format_ == GIT else table_in(path, format_).lower()
         name = stem_of(path.relative_to(root).as_posix())
         groups.setdefault((root, name, format_, table), []).append(path)
+    left_out = [f"{case.name} is a case: only what is in its raw/ is looked at" for case in cases]
+    left_out += unknown[:SHOWN]
+    if len(unknown) > SHOWN:
+        left_out.append(f"and {len(unknown) - SHOWN:,} more files of no known format")
     found = [FoundFiles(name, format_, table, root, tuple(p)) for (root, name, format_, table), p in groups.items()]
     return found, left_out
+
+
+def _case_of(path: Path, root: Path) -> Path | None:
+    """The case folder that this file lies in, at the place looked at or below it; None when in none."""
+    above = [p for p in path.parents if p == root or root in p.parents]
+    return next((p for p in above if all((p / name).is_file() for name in CASE)), None)
 
 
 def _below(places: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

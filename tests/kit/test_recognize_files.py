@@ -50,3 +50,22 @@ def test_a_single_file_is_its_own_root(tmp_path):
     place = written(tmp_path, {"nginx.log": LINE, "other.log": LINE})
     (found,), _ = recognize_files([place / "nginx.log"])
     assert (found.name, found.service, found.root) == ("nginx.log", "nginx", tmp_path)
+
+
+def test_of_a_case_only_its_raw_data_are_data(tmp_path):
+    own = dict.fromkeys(("incident.toml", "sources.toml", "evidence.jsonl", "findings/00.json", "verdicts.jsonl"), LINE)
+    place = written(tmp_path, {f"old/{name}": text for name, text in {**own, "raw/web/app.log": LINE}.items()})
+    for given in (place, place / "old"):
+        found, left_out = recognize_files([given])
+        assert [(f.name, f.service) for f in found] == [("web/app.log", "web")]
+        assert left_out == ["old is a case: only what is in its raw/ is looked at"]
+    (place / "old" / "sources.toml").unlink()  # no case: a file that looks like a log is one
+    assert "old/evidence.jsonl" in [f.name for f in recognize_files([place])[0]]
+
+
+def test_of_many_unknown_files_the_first_are_named(tmp_path):
+    place = written(tmp_path, {f"{n:02d}.bin": "PAR1" for n in range(11)})
+    _, left_out = recognize_files([place])
+    assert len(left_out) == 9
+    assert "00.bin" in left_out[0]
+    assert left_out[-1] == "and 3 more files of no known format"
