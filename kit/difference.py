@@ -12,7 +12,7 @@ import pyarrow as pa
 from connectors.errors import BadInput
 from kit.numerics.beam import Finding, conjunction, search, stands_for
 from kit.numerics.value_codes import NOT_DIMENSIONS, as_table
-from kit.numerics.value_counts import Counter, RowCounter, SourceCounter, source_fields
+from kit.numerics.value_counts import Counter, GroupCounter, RowCounter, SourceCounter, source_fields
 
 if TYPE_CHECKING:
     from connectors.base import LogSource, Selection
@@ -73,6 +73,25 @@ def explain_difference(
     """
     table, is_bad, is_good, names, weights = _prepare(rows, bad, good, fields, weight)
     counter = RowCounter(table, is_bad, is_good, names, weights)
+    return _frame(search(counter), counter)
+
+
+def explain_grouped_difference(rows: Any, *, bad: Any, count: str, fields: Sequence[str]) -> pd.DataFrame:
+    """Which values and combinations set the bad rows apart, where one row stands for `count` equal ones?
+
+    `rows`: as for `explain_difference`; `count` names the column that says how many rows there were like this one, all
+    of which were seen: nothing is estimated, unlike with a weight. `bad` is true/false per row or a `where`; all
+    others are good. `fields` are compared. The answer is that of `explain_difference` over all rows, except that
+    numbers with more than 20 values fall into ranges at quantiles of the distinct rows.
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"version": ["4.6", "4.7"] * 2, "status": [200, 200, 500, 500], "n": [78, 5, 2, 15]})
+    >>> explain_grouped_difference(rows, bad="status >= 500", count="n", fields=["version"])[
+    ...     ["predicate", "bad", "good"]].values.tolist()
+    [["version = '4.7'", 15.0, 5.0]]
+    """
+    table, is_bad, is_good, names, counts = _prepare(rows, bad, None, fields, count)
+    counter = GroupCounter(table, is_bad, is_good, names, counts)
     return _frame(search(counter), counter)
 
 

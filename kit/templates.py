@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +83,25 @@ def compare_templates(logs: Any, *, baseline: Window, incident: Window) -> pd.Da
         warnings.warn(f"The baseline {baseline} holds no lines: everything looks new.", stacklevel=2)
     mined = mine_templates(rows.message)
     return _classify(mined, rows, baseline, incident)
+
+
+def compare_coded_templates(
+    kinds: pa.Table, *, times: np.ndarray, codes: np.ndarray, baseline: Window, incident: Window
+) -> pd.DataFrame:
+    """Which kinds of line are new, gone or changed, where each line is known by the row of `kinds` that it is like?
+
+    `times` (microseconds since the epoch, UTC) and `codes` (row numbers of `kinds`, canonical LOGS) have one entry per
+    line of the two windows. The answer is that of `compare_templates` over all these lines; `example` is the id of a
+    line like it.
+    """
+    inside = {w: (times >= _us(w.start)) & (times < _us(w.end)) for w in (baseline, incident)}
+    picked = np.flatnonzero(inside[baseline] | inside[incident])
+    codes = codes[picked]
+    names = [name for name in ("level", "service", "id") if name in kinds.column_names]
+    columns = kinds.select(names).take(pa.array(codes))
+    mined = mine_templates(kinds["message"])
+    rows = _Rows(pa.array([], pa.string()), times[picked], np.ones(len(picked)), inside[incident][picked], columns)
+    return _classify(replace(mined, ids=mined.ids[codes]), rows, baseline, incident)
 
 
 def compare_source_templates(

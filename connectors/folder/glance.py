@@ -17,7 +17,7 @@ from connectors import schema
 from connectors.asking import Asking, Stream
 from connectors.base import MISSING, OTHER, Answer, Selection
 from connectors.folder.drawn import Drawn, draw
-from connectors.folder.logs import FolderLogs, micros
+from connectors.folder.logs import FEW, FolderLogs, micros
 from connectors.forwarded import Forwarded, put
 from connectors.kept import Kept
 from connectors.questions import asked, counted, step_us
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from connectors.tables import Tables
 
 SAMPLE_LINES = 20_000
-QUICK_LINES = 50_000
+QUICK_LINES = FEW
 QUICK_BYTES = 128 << 20
 """The times of so many bytes are read for an exact count at once."""
 LOOKED_THROUGH = 100_000
@@ -55,6 +55,18 @@ class Glance(Forwarded):
         drawn, _ = self._sample(window, n)
         return drawn.rows, drawn.said or None, "; ".join(drawn.missing) or None
 
+    def alike(self, window: Window, where: str | None = None) -> tuple[pa.Table, frozenset[str], str | None] | None:
+        """See `FolderLogs.alike`; None as well where few lines are asked, which are read."""
+        if self.exact(window) or self.folder.coded(window) is None:
+            return None
+        return self.folder.alike(window, where)
+
+    def known_lines(self, window: Window, where: str | None = None) -> tuple[np.ndarray, np.ndarray, pa.Table] | None:
+        """See `FolderLogs.known_lines`; None as well where few lines are asked, which are read."""
+        if self.exact(window) or self.folder.coded(window) is None:
+            return None
+        return self.folder.known_lines(window, where)
+
     def fields(self, window: Window, *, where: str | None = None) -> Answer:
         """See `Tables.fields`."""
         return self._forward("fields", window, where=where)
@@ -66,6 +78,8 @@ class Glance(Forwarded):
         """See `Tables.count`. All lines over time: exactly where the times of the window's bytes are read at once."""
         arguments = {"window": window, "every": every, "by": tuple(by), "where": where, "top": top}
         if self.exact(window):
+            return self.folder.count(window, every=every, by=by, where=where, top=top)
+        if (made := self.folder.coded(window)) is not None and made.answers(where, by):
             return self.folder.count(window, every=every, by=by, where=where, top=top)
         if not by and where is None and self._bytes(window) <= QUICK_BYTES:
             return self.folder.count(window, every=every)

@@ -34,6 +34,7 @@ from connectors.schema import conform
 from connectors.window import Window, iso
 
 if TYPE_CHECKING:
+    from connectors.folder.coded import Coded
     from connectors.folder.glance import Glance
     from connectors.tables import Tables
 
@@ -41,6 +42,8 @@ ROWS = 5_000_000
 """So many rows are held in memory at most."""
 ALL_AT_ONCE = 200_000
 """A folder of fewer lines is read whole when it is first asked."""
+FEW = 50_000
+"""So many lines are read each time they are asked for, though they were taken in."""
 SLICE_LINES = 20_000
 STREAM_LINES = 200_000
 MOST_GROUPS = 100_000
@@ -76,6 +79,8 @@ class FolderLogs(Forwarded):
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._counts: Kept[Any, pa.Table] = Kept(16)
+        self._coded: Coded | None = None
+        self._alike: Kept[Any, tuple[Coded, Tables]] = Kept(6)
 
     # -- what is here ---------------------------------------------------------------------------------------------
 
@@ -132,6 +137,8 @@ class FolderLogs(Forwarded):
         if self.held(window) is None:
             if not by and where is None and self.lines_in(window) > ALL_AT_ONCE:
                 return self._by_times(window, every)
+            if self._tells(window, where, by, make=True) is not None:
+                return self._by_codes(window, every=every, by=by, where=where, top=top)
             if self.lines_in(window) > self.budget_rows:
                 return self._streamed_count(window, every=every, by=by, where=where, top=top)
         return self._forward("count", window, every=every, by=by, where=where, top=top)
@@ -153,7 +160,8 @@ class FolderLogs(Forwarded):
         """Forgets what was read and counted."""
         with self._lock:
             self._held.clear()
-        self._counts = Kept(16)
+            self._coded = None
+        self._counts, self._alike = Kept(16), Kept(6)
 
     close = forget
 
@@ -182,13 +190,7 @@ class FolderLogs(Forwarded):
             if held is not None:
                 return held
             whole, wanted = self.lines_in(self.window), self.lines_in(window)
-            if wanted > self.budget_rows:
-                share = self.budget_rows / wanted
-                fits = Window(window.start, window.start + timedelta(seconds=window.seconds * share * 0.9))
-                raise OverBudget(
-                    f"{self.name} has about {wanted:,.0f} lines in {window}, over the {self.budget_rows:,} that are "
-                    f"held at a time: ask a part of it, like {fits}, or look at a sample."
-                )
+            self._within_budget(window)
             span = self.window if whole <= ALL_AT_ONCE or (whole <= self.budget_rows and wanted > whole / 4) else window
             table, missing = self._read(span)
             from connectors.tables import Tables
@@ -197,6 +199,86 @@ class FolderLogs(Forwarded):
             with self._lock:
                 self._held = [*self._held[-1:], held]
             return held
+
+    def take_in(self, window: Window) -> None:
+        """Hold the window's lines where they are few; else code them, so that counts over all of them are quick.
+
+        Raises `OverBudget` with a window that would fit.
+        """
+        if self.held(window) is None and self.coded(window) is None:
+            self.code(window) if self.lines_in(window) > ALL_AT_ONCE else self.hold(window)
+
+    def coded(self, window: Window) -> Coded | None:
+        """The window's lines as what they say and who says it when; None where they were not taken in."""
+        with self._lock:
+            made = self._coded
+        span = window.intersect(self.window)
+        if made is None or span is None:
+            return None
+        return made if made.window.start <= span.start and span.end <= made.window.end else None
+
+    def code(self, window: Window) -> Coded:
+        """Take in this window's lines, or the whole folder's where these fit in memory. Raises `OverBudget`."""
+        from connectors.folder.coded import coded
+
+        with self._reading:
+            made = self.coded(window)
+            if made is None:
+                self._within_budget(window)
+                whole = self.lines_in(self.window) <= self.budget_rows
+                made = coded(self.texts, self.window if whole else window)
+                with self._lock:
+                    self._coded = made
+        return made
+
+    def alike(self, window: Window, where: str | None = None) -> tuple[pa.Table, frozenset[str], str | None] | None:
+        """All lines of the window that fit, as rows that say the same and how many (`weight`); they are taken in.
+
+        And the columns that are not told of, and what is missing. None where the filter asks of such a column, and
+        where few enough are asked to be read.
+        """
+        made = self._tells(window, where, (), make=True)
+        return None if made is None else (made.alike(window, where), made.left_out, made.partial)
+
+    def known_lines(self, window: Window, where: str | None = None) -> tuple[np.ndarray, np.ndarray, pa.Table] | None:
+        """Each line's time (microseconds) and the row of the table that it is like; None as in `alike`."""
+        made = self._tells(window, where, (), make=True)
+        return None if made is None else (*made.lines(window, where), made.table)
+
+    def _tells(self, window: Window, where: str | None, names: Sequence[str], *, make: bool = False) -> Coded | None:
+        """The coded lines, if they tell which fit the filter; with `make` they are taken in where they are many."""
+        made = self.coded(window) if self.lines_in(window) > FEW else None
+        if made is None and make and ALL_AT_ONCE < self.lines_in(window) <= self.budget_rows:
+            made = self.code(window)
+        return made if made is not None and made.answers(where, names) else None
+
+    def _by_codes(
+        self, window: Window, *, every: str | None, by: Sequence[str], where: str | None, top: int
+    ) -> Answer:  # fmt: skip
+        """Lines counted by what they say."""
+        from connectors.tables import Tables
+
+        made = self.code(window)
+        arguments = {"window": window, "every": every, "by": tuple(by), "where": where, "top": top}
+        asking = self._asking("count", window, arguments)
+        _, tables = self._alike.get(
+            (window, where, every), lambda: (made, Tables(self.name, table=made.alike(window, where, every=every)))
+        )
+        asking.queries.append(f"all lines of {len(self.texts)} files, by what they say")
+        asking.missing += [made.partial] if made.partial else []
+        return asking.answer(
+            tables.count(window, every=every, by=by, top=top).table, binned_by="completion" if every else None
+        )
+
+    def _within_budget(self, window: Window) -> None:
+        wanted = self.lines_in(window)
+        if wanted > self.budget_rows:
+            share = self.budget_rows / wanted
+            fits = Window(window.start, window.start + timedelta(seconds=window.seconds * share * 0.9))
+            raise OverBudget(
+                f"{self.name} has about {wanted:,.0f} lines in {window}, over the {self.budget_rows:,} that are "
+                f"held at a time: ask a part of it, like {fits}, or look at a sample."
+            )
 
     def _read(self, window: Window, *, share: float = 1.0, done: float = 0.0) -> tuple[pa.Table, tuple[str, ...]]:
         start, stop = micros(window)

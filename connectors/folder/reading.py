@@ -74,6 +74,16 @@ def rows_within(table: pa.Table, start: int, stop: int) -> pa.Table:
     return table.set_column(table.column_names.index("seq"), schema.LOGS.field("seq"), seq)
 
 
+def read_lines(text: Opened, lines: Sequence[bytes]) -> tuple[pa.Table, tuple[str, ...]]:
+    """The rows of these lines of one text, `seq` the number of the line from one, and why some are missing."""
+    job = _Job(((0, Range(text, 0, text.end)),))
+    try:
+        table, missing = _read(job, [b"".join(line + b"\n" for line in lines)], text.format, text.options)
+    except ConnectorError as error:
+        return schema.empty("LOGS"), (f"{len(lines):,} lines of {text.label} were left out: {error}",)
+    return conform(table.drop_columns([PART]) if PART in table.column_names else table, "LOGS"), tuple(missing)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """Ranges that are read together, with their numbers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kit.exploring.query_line import QueryLine
 
 TEMPLATE_FIELDS = ("message", "level", "service", "id")
+TELLS_APART = frozenset({"time", "seq", "id", "message", "trace_id", "span_id", "parent_id", "weight"})
+"""Columns that are never compared: each line has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,18 @@ class Rows:
     answers: tuple[Answer, ...] = ()
     left_out: int = 0
     """Lines of hidden templates among them, which are not in the table."""
+    untold: frozenset[str] | None = None
+    """Where a row stands for `weight` lines that say the same: the columns that are not told. None: rows are lines."""
+
+    def line_by_line(self) -> Rows:
+        """The same with a row for each line."""
+        if self.untold is None:
+            return self
+        times = self.table.column("weight").to_numpy().astype(np.int64)
+        rows = self.table.take(pa.array(np.repeat(np.arange(len(times)), times)))
+        at = rows.column_names.index("weight")
+        ones = pa.array(np.ones(rows.num_rows))
+        return replace(self, table=rows.set_column(at, self.table.schema.field("weight"), ones))
 
 
 def rows_of(
@@ -38,8 +52,17 @@ def rows_of(
 ) -> Rows:
     """About `n` rows of the window that fit the query line, patterns and hidden templates included.
 
-    From a source that has rows at hand, those; else it draws `n`, only the columns `names` (of those it has).
+    From a source that knows which lines say the same, each of these once; from one that has rows at hand, those; else
+    it draws `n`, only the columns `names` (of those it has).
     """
+    alike = None if query.local or not hasattr(source, "alike") else source.alike(window, query.where)
+    if alike is not None:
+        table, untold, partial = alike
+        hides = hidden_lines(table, hidden)
+        return Rows(
+            table.filter(pa.array(~hides)) if hides.any() else table, None, partial,
+            left_out=round(float(table.column("weight").to_numpy()[hides].sum())), untold=untold,
+        )  # fmt: skip
     if hasattr(source, "at_hand"):
         table, sampled, partial = source.at_hand(window, n)
         if query.where is not None:
@@ -94,9 +117,22 @@ def kinds_in(table: pa.Table) -> pd.DataFrame:
     return found
 
 
+def since(source: Any, window: Window, before: Window, query: QueryLine) -> pd.DataFrame | None:
+    """Which kinds of line are new, gone or changed, of all lines; None where the source does not know them by kind."""
+    from kit.templates import compare_coded_templates
+
+    if query.local or not hasattr(source, "known_lines"):
+        return None
+    both = [source.known_lines(one, query.where) for one in (window, before)]
+    if any(known is None for known in both):
+        return None
+    times, codes = (np.concatenate([known[part] for known in both]) for part in (0, 1))
+    return compare_coded_templates(both[0][2], times=times, codes=codes, baseline=before, incident=window)
+
+
 def differences(bad: Rows, good: Rows, *, own: tuple[str | None, ...]) -> pd.DataFrame:
     """What sets the bad rows apart from the good ones; fields that the filters `own` name are not compared."""
-    from kit.difference import explain_difference
+    from kit.difference import explain_difference, explain_grouped_difference
     from kit.numerics.value_codes import NOT_DIMENSIONS
 
     table = pa.concat_tables([_plain(bad.table), _plain(good.table)], promote_options="permissive")
@@ -105,6 +141,10 @@ def differences(bad: Rows, good: Rows, *, own: tuple[str | None, ...]) -> pd.Dat
     names = [
         n for n in table.column_names if n not in NOT_DIMENSIONS | named and table.column(n).null_count < len(table)
     ]
+    untold = (bad.untold or frozenset()) | (good.untold or frozenset())
+    names = [n for n in names if n not in untold]
+    if bad.untold is not None and good.untold is not None:
+        return explain_grouped_difference(table, bad=pd.Series(is_bad), count="weight", fields=names)
     return explain_difference(table, bad=pd.Series(is_bad), good=pd.Series(~is_bad), fields=names)
 
 

@@ -161,6 +161,17 @@ class RowCounter:
         return float(w.sum() / np.square(w).sum() / self._factors[side]) if len(w) else 1.0
 
 
+class GroupCounter(RowCounter):
+    """Counts over rows that each stand for as many equal ones as their weight says: nothing was drawn."""
+
+    def __init__(
+        self, table: pa.Table, bad: np.ndarray, good: np.ndarray, fields: Sequence[str], counts: np.ndarray | None
+    ) -> None:
+        super().__init__(table, bad, good, fields, counts)
+        self.bad_scale = self.good_scale = 1.0
+        self.biased = False
+
+
 class SourceCounter:
     """Counts by asking a source's `compare`, once per question and within a budget of questions."""
 

@@ -169,7 +169,7 @@ def test_what_was_sampled_is_exact_once_all_lines_were_read(sampled):
 
 
 def test_a_pattern_is_looked_for_as_far_as_is_said(sampled, monkeypatch):
-    monkeypatch.setattr(sys.modules["kit.explore"], "SEARCHED", 2_000)
+    monkeypatch.setattr(sys.modules["kit.exploring.lines"], "SEARCHED", 2_000)
     look = sampled.find("/nothing like it/").lines()
     assert len(look.table) == 0
     assert any("lines were searched" in reason for reason in look.because)
