@@ -121,6 +121,10 @@ class Answers:
                 f"No recorded answer has the id {evidence}: it is not in {self.index.name}; run the walk again."
             ) from None
 
+    def has(self, evidence: str) -> bool:
+        """Is an answer with this id recorded?"""
+        return evidence in self._by_id
+
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """The questions that could not be answered, and were not answered later either."""
@@ -158,13 +162,14 @@ class Answers:
             ) from None
         return Answer(table=table.replace_schema_metadata(None), fetch=entry.fetch, arguments=entry.arguments)
 
-    def keep(self, answer: Answer, *, asked: datetime | None = None) -> Answer:
+    def keep(self, answer: Answer, *, asked: datetime | None = None, anew: bool = False) -> Answer:
         """Record an answer: its table first, then its line in the index, each whole or not at all.
 
-        `asked` is when the source was asked, for a copy of an earlier record; None: now.
+        `asked` is when the source was asked, for a copy of an earlier record; None: now. `anew`: also where a table
+        of its id is there, which was found to be another.
         """
         evidence, path = answer.evidence, self._path(answer.evidence)
-        if evidence not in self._by_id or not path.exists():
+        if anew or evidence not in self._by_id or not path.exists():
             table = answer.table.replace_schema_metadata(None)
             write_aside(path, lambda file: pq.write_table(table, file, compression="zstd"))
         content = path.read_bytes()
@@ -307,9 +312,10 @@ class Recorded(Forwarded):
         if question == "sample" and not arguments["fields"]:
             arguments["fields"] = None  # an empty list chooses no columns: all of them are meant
         key = asked({"window": window, **{k: _plain_spec(v) for k, v in arguments.items()}})
+        recorded = None
         if not (self.refresh and self.source is not None):
             recorded = self.answers.find(self.name, question, key)
-            if recorded is not None:
+            if recorded is not None and self._holds(recorded):
                 self._seen(recorded)
                 return recorded
         if self.source is None:
@@ -325,9 +331,23 @@ class Recorded(Forwarded):
         except ConnectorError as error:
             self.answers.refuse(self.name, question, key, error)
             raise
-        answer = self.answers.keep(answer)
+        answer = self.answers.keep(answer, anew=recorded is not None)
         self._seen(answer)
         return answer
+
+    def _holds(self, recorded: Answer) -> bool:
+        """Is the record what its id names? If not it is asked again; `BadInput` where nobody is there to be asked.
+
+        A file that was changed, or one that an earlier version wrote, which made ids otherwise: nothing may rest on it.
+        """
+        if self.answers.has(recorded.evidence):
+            return True
+        if self.source is None:
+            raise BadInput(
+                f"A recorded answer to {recorded.fetch.question} of {self.name} is not what its id names: restore "
+                "snapshots/, or open the case where its sources can be reached, and it is asked again."
+            )
+        return False
 
     def _answer(self, question: str, window: Window | None, arguments: dict[str, Any], key: str) -> Answer:
         """What the source says, checked and clipped, under this source's name."""

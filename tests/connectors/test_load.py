@@ -168,6 +168,21 @@ def test_an_id_that_would_name_a_file_elsewhere_is_no_entry(tmp_path):
         Answers(tmp_path)
 
 
+def test_a_record_that_is_not_what_its_id_names_is_asked_again(tmp_path):
+    first = recorded(tmp_path).count(HOUR)
+    other = recorded(tmp_path / "other").count(HOUR, where="status = 503")
+    (tmp_path / "other" / "snapshots" / f"{other.evidence}.parquet").replace(
+        tmp_path / "snapshots" / f"{first.evidence}.parquet"
+    )
+    with pytest.raises(BadInput, match="is not what its id names: restore snapshots/"):
+        recorded(tmp_path, source=None).count(HOUR)
+    source = recorded(tmp_path)
+    again = source.count(HOUR)
+    assert again.evidence == first.evidence
+    assert source.answers.entry(again.evidence).evidence == first.evidence
+    assert Answers(tmp_path).read(first.evidence).table.to_pylist() == first.table.to_pylist()
+
+
 def test_when_it_was_asked_is_kept(tmp_path):
     recorded(tmp_path).count(HOUR)
     (entry,) = Answers(tmp_path)
