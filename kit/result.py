@@ -60,13 +60,19 @@ def table_html(frame: pd.DataFrame, *, limit: int = 50) -> str:
     """A frame as a small static HTML table, every value escaped; past `limit` rows it says how many are left out."""
     if frame.empty:
         return '<p class="ik-empty">no rows</p>'
-    head = "".join(f"<th scope=col>{escaped(str(c))}</th>" for c in frame.columns)
+    first = frame.iloc[0]
+    head = "".join(f"<th scope=col{_side(v)}>{escaped(str(c))}</th>" for c, v in zip(frame.columns, first, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td>{escaped(_cut(cell_text(v)))}</td>" for v in row) + "</tr>"
+        "<tr>" + "".join(f"<td{_side(v)}>{escaped(_cut(cell_text(v)))}</td>" for v in row) + "</tr>"
         for row in frame.head(limit).itertuples(index=False)
     )
     more = f"<p class=ik-more>{len(frame) - limit:,} more rows</p>" if len(frame) > limit else ""
     return f'<table class="ik-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+
+def _side(value: Any) -> str:
+    """Words begin on the left; a notebook sets every cell to the right, as numbers want it."""
+    return ' style="text-align:left"' if isinstance(value, str) else ""
 
 
 def _cut(text: str, limit: int = 240) -> str:

@@ -30,8 +30,8 @@ CHANGE_SYMBOLS: Mapping[str, str] = {
 
 # A notebook does not tell a chart whether its page is light or dark: this grey is read on both (4.5 : 1 on white,
 # 4.2 : 1 on JupyterLab's dark). An exported page sets its own ink.
-LINE = 20
-"""Pixels of one line of a title."""
+LINE = 30
+"""Pixels that one more line of a title wants: plotly sets the title in the middle of the margin, above the legend."""
 _TEXT, _GRID = "#767676", "rgba(128,128,128,0.25)"
 
 
@@ -43,10 +43,7 @@ def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None
     text = _wrapped(title)
     more = LINE * text.count("<br>")
     figure.update_layout(
-        title={
-            "text": text, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container",
-            "pad": {"t": 8}, "font": {"size": 15},
-        },
+        title={"text": text, "x": 0, "xanchor": "left", "font": {"size": 15}},
         height=height + more,
         margin={"l": 64, "r": 24, "t": 64 + more, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -55,7 +52,7 @@ def styled(figure: go.Figure, *, title: str, height: int = 320, zone: str | None
         hoverlabel={"namelength": -1},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="none",
-    )  # fmt: skip
+    )
     axis: dict[str, Any] = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from kit.cohorts import FEWEST, TraceDifference, compare_traces
+from kit.cohorts import FEWEST, SEPARATOR, TraceDifference, compare_traces
 from kit.plain_text import escaped, visible
 from kit.widgets.alive import pick
 
@@ -15,6 +15,11 @@ BAD = ("all", "slow", "failing")
 USUAL = ("before", "rest")
 SLOW_SHARE = 0.95
 """A trace is slow when it is longer than so many of those before the harm."""
+_WORDS = {
+    "all against before": "all with those before", "slow against before": "slow with those before",
+    "slow against rest": "slow with the rest", "failing against before": "failing with those before",
+    "failing against rest": "failing with the rest",
+}  # fmt: skip
 MOST = 6
 """Paths that are listed: the ones that differ most."""
 
@@ -108,19 +113,15 @@ def cohorts_markup(cohorts: TraceCohorts, choice: str, *, service: str | None) -
     choices = cohorts.choices()
     if choice not in choices:
         return '<p class="ik-soft">Cohorts are compared where traces of the harm and usual ones were kept.</p>'
-    words = {"all": "all of the harm", "slow": "the slow ones", "failing": "the failing ones"}
-    words |= {"before": "those before it", "rest": "the rest of the harm"}
     buttons = "".join(
-        f'<button class="ik-button" {pick(f"cohorts:{name}", pressed=name == choice)}>'
-        f"{' against '.join(words[w] for w in name.split(' against '))}</button>"
+        f'<button class="ik-button" {pick(f"cohorts:{name}", pressed=name == choice)}>{_WORDS[name]}</button>'
         for name in choices
     )
     found = cohorts.difference(choice)
     said = f"<p><strong>{escaped(found.headline)}</strong><br>"
     said += f'<span class="ik-soft">{escaped(cohorts.told(choice))}{_too_few(found)}</span></p>'
-    return (
-        f'<div class="ik-row" role="group" aria-label="Cohorts">{buttons}</div>{said}{_table(cohorts, choice, service)}'
-    )
+    opened = '<div class="ik-row" role="group" aria-label="Cohorts"><span class="ik-soft">of the harm compare</span>'
+    return f"{opened}{buttons}</div>{said}{_table(cohorts, choice, service)}"
 
 
 def _too_few(found: TraceDifference) -> str:
@@ -135,11 +136,12 @@ def _table(cohorts: TraceCohorts, choice: str, service: str | None) -> str:
     rows = "".join(
         f'<tr><td><div class="ik-cell" {pick(f"differs:{n}", pressed=row.service == service)} '
         f'title="{escaped(visible(row.path))}">{escaped(visible(f"{row.service}  {row.name}")[:70])}</div></td>'
+        f'<td class="ik-soft">{escaped(visible(row.path.split(SEPARATOR)[0])[:60])}</td>'
         f'<td class="ik-break">{escaped(row.what)}</td></tr>'
         for n, row in enumerate(claims.head(MOST).itertuples(index=False))
     )
     more = f'<p class="ik-soft">and {len(claims) - MOST} more paths</p>' if len(claims) > MOST else ""
-    head = "<th scope=col>service and operation</th><th scope=col>usual → these</th>"
+    head = "".join(f"<th scope=col>{t}</th>" for t in ("service and operation", "of requests", "usual → these"))
     opened = '<table class="ik-grid" aria-label="What differs between the cohorts">'
     return f"{opened}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 

@@ -181,7 +181,7 @@ class TraceWaterfall(Alive):
         compared = cohorts_markup(self.compared, self.cohorts_shown or "", service=self.focus.chosen.service)
         parts = [compared, f'<div class="ik-row"><span class="ik-soft">of the harm show the</span>{buttons}</div>']
         for name in COHORTS:
-            told = "During the harm" if name == "during" else "Before it, the typical one, on the same scale"
+            told = "During the harm" if name == "during" else "Before it, the typical one"
             parts.append(self._waterfall(name, told, shown[name], scale))
         return "".join(parts) + self._detail(shown)
 
@@ -204,7 +204,7 @@ class TraceWaterfall(Alive):
                 f'<td>{r["duration_s"]:.3g} s{" ▲ error" if r["error"] else ""}</td><td class="ik-soft">{own}</td></tr>'
             )
         head = "".join(f"<th scope=col>{t}</th>" for t in (told, f"0 to {scale:.3g} s", "took", "on the path"))
-        opened = f'<table class="ik-grid" aria-label="{told}">'
+        opened = f'<table class="ik-grid ik-waterfall" aria-label="{told}">'
         return f"{opened}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
     def _detail(self, shown: dict[str, list[dict[str, Any]]]) -> str:

@@ -180,7 +180,7 @@ def test_a_long_title_gets_the_room_of_its_lines_above_the_plot():
     short, long = (template_changes(pd.DataFrame({"template": [], "class": [], "baseline_rate": [],
                    "incident_rate": []}), title=t).figure.layout for t in ("short", "word " * 60))  # fmt: skip
     assert long.title.text.count("<br>") == 2
-    assert long.margin.t - short.margin.t == long.height - short.height == 40
+    assert long.margin.t - short.margin.t == long.height - short.height == 60
 
 
 def test_nothing_to_draw_is_said_in_words():
