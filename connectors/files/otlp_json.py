@@ -6,9 +6,9 @@ nanoseconds before times are cut to microseconds.
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,19 @@ import pyarrow as pa
 from connectors import schema
 from connectors.errors import BadInput
 from connectors.files.columns import LINE, from_rows
-from connectors.files.json_rows import first_object
 from connectors.files.logs import to_logs
 from connectors.files.openmetrics import MetricReading
 from connectors.files.options import Options, Reading
+from connectors.files.otlp_points import Points
+from connectors.files.otlp_values import attributes, either, hex_id, value_of
 from connectors.files.spans import SpanRows, attribute_text, peer_of, sampling_weight
 from connectors.files.stream import Faults, chunks, whole
-from connectors.samples import SampleBuilder, Series
 
 NAME = "otlp_json"
 TABLES = ("SPANS", "LOGS", "METRICS")
 
 _KINDS = {0: None, 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _STATUSES = {0: "unset", 1: "ok", 2: "error"}
-_HEX = re.compile(r"[0-9a-fA-F]*")
 _ROOTS = (
     b'"resourceSpans"',
     b'"resourceLogs"',
@@ -150,66 +149,6 @@ def _json(line: bytes) -> Any:
         return None
 
 
-def value_of(value: Any) -> Any:
-    """A typed OTLP value as a plain one; arrays and maps as JSON text.
-
-    >>> value_of({"intValue": "10"}), value_of({"arrayValue": {"values": [{"stringValue": "a"}]}})
-    (10, '["a"]')
-    """
-    plain = _plain(value)
-    return orjson.dumps(plain).decode() if isinstance(plain, list | dict) else plain
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    for name, found in value.items():
-        if name in ("intValue", "int_value"):
-            return int(found)
-        if name in (
-            "stringValue",
-            "boolValue",
-            "doubleValue",
-            "bytesValue",
-            "string_value",
-            "bool_value",
-            "double_value",
-        ):
-            return found
-        if name in ("arrayValue", "array_value"):
-            return [_plain(v) for v in (found or {}).get("values", [])]
-        if name in ("kvlistValue", "kvlist_value"):
-            return {kv.get("key"): _plain(kv.get("value")) for kv in (found or {}).get("values", [])}
-    return None
-
-
-def attributes(pairs: Any) -> dict[str, Any]:
-    """A list of OTLP key–value pairs as a dictionary of plain values."""
-    return {kv["key"]: value_of(kv.get("value")) for kv in pairs or () if isinstance(kv, dict) and "key" in kv}
-
-
-def hex_id(text: Any, digits: int) -> str | None:
-    """An id as lower-case hex digits, from hex or base64; None when there is none or it is all zeros.
-
-    >>> hex_id("W47/95gDgQPSabYzgT/GDA==", 32), hex_id("EEE19B7EC3C1B174", 16), hex_id("", 16)
-    ('5b8efff798038103d269b633813fc60c', 'eee19b7ec3c1b174', None)
-    """
-    if not isinstance(text, str) or not text:
-        return None
-    if len(text) != digits or not _HEX.fullmatch(text):
-        try:
-            decoded = base64.b64decode(text, validate=True).hex()
-        except ValueError:
-            decoded = ""
-        text = decoded if len(decoded) == digits else text
-    text = text.lower()
-    return None if not text.strip("0") else text
-
-
-def _get(item: Mapping[str, Any], name: str, old: str) -> Any:
-    return item.get(name, item.get(old))
-
-
 # --- traces ----------------------------------------------------------------------------------------------------------
 
 
@@ -217,8 +156,8 @@ def _spans(document: dict[str, Any], rows: SpanRows) -> None:
     for resource_spans in document["resourceSpans"] or ():
         resource = attributes((resource_spans.get("resource") or {}).get("attributes"))
         scopes = (
-            _get(resource_spans, "scopeSpans", "scope_spans")
-            or _get(resource_spans, "instrumentationLibrarySpans", "instrumentation_library_spans")
+            either(resource_spans, "scopeSpans", "scope_spans")
+            or either(resource_spans, "instrumentationLibrarySpans", "instrumentation_library_spans")
             or ()
         )
         for scope_spans in scopes:
@@ -231,15 +170,15 @@ def _spans(document: dict[str, Any], rows: SpanRows) -> None:
                 kind = _KINDS.get(kind) if isinstance(kind, int) else str(kind).removeprefix("SPAN_KIND_").lower()
                 status = (span.get("status") or {}).get("code", 0)
                 status = _STATUSES.get(status, "unset") if isinstance(status, int) else _status(str(status))
-                start = int(_get(span, "startTimeUnixNano", "start_time_unix_nano") or 0)
-                end = int(_get(span, "endTimeUnixNano", "end_time_unix_nano") or start)
-                links = [hex_id(_get(link, "spanId", "span_id"), 16) for link in span.get("links") or ()]
+                start = int(either(span, "startTimeUnixNano", "start_time_unix_nano") or 0)
+                end = int(either(span, "endTimeUnixNano", "end_time_unix_nano") or start)
+                links = [hex_id(either(link, "spanId", "span_id"), 16) for link in span.get("links") or ()]
                 rows.add(
                     start_ns=start,
                     duration_ns=end - start,
-                    trace_id=hex_id(_get(span, "traceId", "trace_id"), 32),
-                    span_id=hex_id(_get(span, "spanId", "span_id"), 16),
-                    parent_id=hex_id(_get(span, "parentSpanId", "parent_span_id"), 16),
+                    trace_id=hex_id(either(span, "traceId", "trace_id"), 32),
+                    span_id=hex_id(either(span, "spanId", "span_id"), 16),
+                    parent_id=hex_id(either(span, "parentSpanId", "parent_span_id"), 16),
                     links=[link for link in links if link],
                     name=span.get("name"),
                     kind=kind or "internal",
@@ -275,27 +214,47 @@ def _error_type(own: Mapping[str, Any], span: Mapping[str, Any], status: str) ->
 
 
 def _logs(exports: Iterable[tuple[dict[str, Any], int]], options: Options, faults: Faults) -> Reading:
-    rows, numbers = [], []
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
     for document, line in exports:
         for resource_logs in document["resourceLogs"] or ():
             resource = attributes((resource_logs.get("resource") or {}).get("attributes"))
-            for scope in _get(resource_logs, "scopeLogs", "scope_logs") or ():
-                for record in _get(scope, "logRecords", "log_records") or ():
+            for scope in either(resource_logs, "scopeLogs", "scope_logs") or ():
+                for record in either(scope, "logRecords", "log_records") or ():
                     rows.append(_record(record, resource))
-                    numbers.append(line)
+                    lines.append(line)
     if not rows:
         return Reading(schema.empty("LOGS"), faults.sentences(), tuple(faults.notes))
-    table = from_rows(rows).append_column(LINE, pa.array(numbers, pa.int64()))
+    table = from_rows(rows).append_column(LINE, pa.array(range(len(rows)), pa.int64()))
     logs = to_logs(table, options, faults)
+    ids = _record_ids(faults.path, lines)
+    own = pa.array([ids[at] for at in logs.column("seq").to_pylist()], pa.string())
+    logs = logs.set_column(
+        logs.column_names.index("id"), schema.LOGS.field("id"), own.cast(schema.LOGS.field("id").type)
+    )
     return Reading(logs, faults.sentences(), tuple(faults.notes))
 
 
+def _record_ids(path: str, lines: Sequence[int]) -> list[str]:
+    """Each record's id: its line, and its place there where one line holds several.
+
+    >>> _record_ids("a.jsonl", [1, 2, 2])
+    ['a.jsonl:1', 'a.jsonl:2.1', 'a.jsonl:2.2']
+    """
+    many, place = Counter(lines), Counter[int]()
+    ids = []
+    for line in lines:
+        place[line] += 1
+        ids.append(f"{path}:{line}.{place[line]}" if many[line] > 1 else f"{path}:{line}")
+    return ids
+
+
 def _record(record: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
-    time = _get(record, "timeUnixNano", "time_unix_nano") or _get(
+    time = either(record, "timeUnixNano", "time_unix_nano") or either(
         record, "observedTimeUnixNano", "observed_time_unix_nano"
     )
-    severity = _get(record, "severityText", "severity_text")
-    number = _get(record, "severityNumber", "severity_number")
+    severity = either(record, "severityText", "severity_text")
+    number = either(record, "severityNumber", "severity_number")
     row: dict[str, Any] = {"time": int(time) if time else None}
     if isinstance(number, int) and number:
         row["severityNumber"] = number
@@ -305,9 +264,9 @@ def _record(record: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str,
         row["severityText"] = severity
     body = value_of(record.get("body"))
     row["message"] = None if body is None else attribute_text(body)
-    row["trace_id"] = hex_id(_get(record, "traceId", "trace_id"), 32)
-    row["span_id"] = hex_id(_get(record, "spanId", "span_id"), 16)
-    if name := _get(record, "eventName", "event_name"):
+    row["trace_id"] = hex_id(either(record, "traceId", "trace_id"), 32)
+    row["span_id"] = hex_id(either(record, "spanId", "span_id"), 16)
+    if name := either(record, "eventName", "event_name"):
         row["event.name"] = name
     return {**resource, **attributes(record.get("attributes")), **row}
 
@@ -316,91 +275,17 @@ def _record(record: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str,
 
 
 def _metrics(exports: Iterable[tuple[dict[str, Any], int]], faults: Faults) -> MetricReading:
-    build = _Points()
+    build = Points()
     for document, _ in exports:
         for resource_metrics in document["resourceMetrics"] or ():
             resource = attributes((resource_metrics.get("resource") or {}).get("attributes"))
-            for scope in _get(resource_metrics, "scopeMetrics", "scope_metrics") or ():
+            for scope in either(resource_metrics, "scopeMetrics", "scope_metrics") or ():
                 for metric in scope.get("metrics") or ():
                     build.metric(metric, resource)
+    if build.unread:
+        named = ", ".join(f"{name} ({kind})" for name, kind in sorted(build.unread.items()))
+        faults.missing.append(f"metrics of a kind that is not read were left out of {faults.path}: {named}")
     return MetricReading(build.samples(), faults.sentences(), tuple(faults.notes))
 
 
-class _Points:
-    """OTLP data points as samples; delta sums are added up to running totals, so that both kinds read alike."""
-
-    def __init__(self) -> None:
-        self.build = SampleBuilder()
-        self.known: dict[tuple[str, str], int] = {}
-        self.deltas: dict[int, list[tuple[int, float]]] = {}
-
-    def metric(self, metric: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
-        name, unit = str(metric.get("name", "")), str(metric.get("unit") or "")
-        if gauge := metric.get("gauge"):
-            for point in _get(gauge, "dataPoints", "data_points") or ():
-                self._add(Series(name, _labels(point, resource), "gauge", unit), point, _number(point), delta=False)
-        elif total := metric.get("sum"):
-            delta = _get(total, "aggregationTemporality", "aggregation_temporality") in (
-                1, "AGGREGATION_TEMPORALITY_DELTA",
-            )  # fmt: skip
-            kind = "counter" if _get(total, "isMonotonic", "is_monotonic") else "gauge"
-            for point in _get(total, "dataPoints", "data_points") or ():
-                self._add(Series(name, _labels(point, resource), kind, unit), point, _number(point), delta=delta)
-        elif histogram := metric.get("histogram"):
-            delta = _get(histogram, "aggregationTemporality", "aggregation_temporality") in (
-                1, "AGGREGATION_TEMPORALITY_DELTA",
-            )  # fmt: skip
-            for point in _get(histogram, "dataPoints", "data_points") or ():
-                self._histogram(name, unit, point, _labels(point, resource), delta)
-
-    def _histogram(self, name: str, unit: str, point: Any, labels: dict[str, str], delta: bool) -> None:
-        bounds = [*(_get(point, "explicitBounds", "explicit_bounds") or ()), float("inf")]
-        counts = [int(n) for n in _get(point, "bucketCounts", "bucket_counts") or ()]
-        if len(counts) != len(bounds):
-            return
-        running = 0
-        for bound, n in zip(bounds, counts, strict=True):
-            running += n
-            le = "+Inf" if bound == float("inf") else repr(float(bound))
-            self._add(Series(f"{name}_bucket", {**labels, "le": le}, "histogram", ""), point, running, delta=delta)
-        if point.get("sum") is not None:
-            self._add(Series(f"{name}_sum", labels, "counter", unit), point, float(point["sum"]), delta=delta)
-
-    def _add(self, series: Series, point: Any, value: float | None, *, delta: bool) -> None:
-        time = int(_get(point, "timeUnixNano", "time_unix_nano") or 0) // 1000
-        if value is None or not time:
-            return
-        key = (series.metric, series.labels_text)
-        if key not in self.known:
-            self.known[key] = self.build.new(series)
-        if delta:
-            start = int(_get(point, "startTimeUnixNano", "start_time_unix_nano") or 0) // 1000
-            points = self.deltas.setdefault(self.known[key], [])
-            if not points and 0 < start < time:
-                points.append((start, 0.0))
-            points.append((time, value))
-        else:
-            self.build.add(self.known[key], time, value)
-
-    def samples(self) -> Any:
-        for series, points in self.deltas.items():
-            total = 0.0
-            for time, value in sorted(points):
-                total += value
-                self.build.add(series, time, total)
-        return self.build.build()
-
-
-def _number(point: Mapping[str, Any]) -> float | None:
-    found = _get(point, "asDouble", "as_double")
-    if found is None:
-        found = _get(point, "asInt", "as_int")
-    return None if found is None else float(found)
-
-
-def _labels(point: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, str]:
-    named = {**resource, **attributes(point.get("attributes"))}
-    return {key: attribute_text(value) for key, value in named.items() if value is not None}
-
-
-__all__ = ["NAME", "TABLES", "attributes", "first_object", "hex_id", "read", "sniff", "table_of", "value_of"]
+__all__ = ["NAME", "TABLES", "read", "read_exports", "sniff", "table_of"]

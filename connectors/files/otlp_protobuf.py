@@ -10,11 +10,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from connectors.errors import BadInput
 from connectors.files.openmetrics import MetricReading
 from connectors.files.options import Options, Reading
+from connectors.files.otlp_fields import REQUESTS, Field
 from connectors.files.otlp_json import read_exports
 from connectors.files.stream import Faults, raw_head, raw_of
 
@@ -22,72 +23,6 @@ NAME = "otlp_protobuf"
 TABLES = ("SPANS", "LOGS", "METRICS")
 LONGEST = 512 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
-
-
-class _Field(NamedTuple):
-    name: str
-    kind: str  # text hex base64 int sfixed64 fixed64 double bool message doubles fixed64s
-    many: bool = False
-    inner: Any = None
-
-
-_ANY: dict[int, _Field] = {}
-_PAIR = {1: _Field("key", "text"), 2: _Field("value", "message", inner=_ANY)}
-_PAIRS = {1: _Field("values", "message", many=True, inner=_PAIR)}
-_VALUES = {1: _Field("values", "message", many=True, inner=_ANY)}
-_ANY |= {
-    1: _Field("stringValue", "text"), 2: _Field("boolValue", "bool"), 3: _Field("intValue", "int"),
-    4: _Field("doubleValue", "double"), 5: _Field("arrayValue", "message", inner=_VALUES),
-    6: _Field("kvlistValue", "message", inner=_PAIRS), 7: _Field("bytesValue", "base64"),
-}  # fmt: skip
-_ATTRIBUTES = _Field("attributes", "message", many=True, inner=_PAIR)
-_RESOURCE = _Field("resource", "message", inner={1: _ATTRIBUTES})
-_SCOPE = _Field("scope", "message", inner={1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES})
-_EVENT = {1: _Field("timeUnixNano", "fixed64"), 2: _Field("name", "text"), 3: _ATTRIBUTES}
-_LINK = {1: _Field("traceId", "hex"), 2: _Field("spanId", "hex"), 4: _ATTRIBUTES}
-_SPAN = {
-    1: _Field("traceId", "hex"), 2: _Field("spanId", "hex"), 4: _Field("parentSpanId", "hex"),
-    5: _Field("name", "text"), 6: _Field("kind", "int"), 7: _Field("startTimeUnixNano", "fixed64"),
-    8: _Field("endTimeUnixNano", "fixed64"), 9: _ATTRIBUTES, 11: _Field("events", "message", many=True, inner=_EVENT),
-    13: _Field("links", "message", many=True, inner=_LINK),
-    15: _Field("status", "message", inner={2: _Field("message", "text"), 3: _Field("code", "int")}),
-}  # fmt: skip
-_RECORD = {
-    1: _Field("timeUnixNano", "fixed64"), 2: _Field("severityNumber", "int"), 3: _Field("severityText", "text"),
-    5: _Field("body", "message", inner=_ANY), 6: _ATTRIBUTES, 9: _Field("traceId", "hex"), 10: _Field("spanId", "hex"),
-    11: _Field("observedTimeUnixNano", "fixed64"), 12: _Field("eventName", "text"),
-}  # fmt: skip
-_NUMBER = {
-    2: _Field("startTimeUnixNano", "fixed64"), 3: _Field("timeUnixNano", "fixed64"), 4: _Field("asDouble", "double"),
-    6: _Field("asInt", "sfixed64"), 7: _ATTRIBUTES,
-}  # fmt: skip
-_HISTOGRAM = {
-    2: _Field("startTimeUnixNano", "fixed64"), 3: _Field("timeUnixNano", "fixed64"), 4: _Field("count", "fixed64"),
-    5: _Field("sum", "double"), 6: _Field("bucketCounts", "fixed64s"), 7: _Field("explicitBounds", "doubles"),
-    9: _ATTRIBUTES,
-}  # fmt: skip
-_POINTS = _Field("dataPoints", "message", many=True, inner=_NUMBER)
-_SUM = {1: _POINTS, 2: _Field("aggregationTemporality", "int"), 3: _Field("isMonotonic", "bool")}
-_HISTOGRAMS = {
-    1: _Field("dataPoints", "message", many=True, inner=_HISTOGRAM), 2: _Field("aggregationTemporality", "int")
-}  # fmt: skip
-_METRIC = {
-    1: _Field("name", "text"), 3: _Field("unit", "text"), 5: _Field("gauge", "message", inner={1: _POINTS}),
-    7: _Field("sum", "message", inner=_SUM), 9: _Field("histogram", "message", inner=_HISTOGRAMS),
-}  # fmt: skip
-
-
-def _request(root: str, scopes: str, items: str, item: dict[int, _Field]) -> dict[int, _Field]:
-    scope = {1: _SCOPE, 2: _Field(items, "message", many=True, inner=item)}
-    resource = {1: _RESOURCE, 2: _Field(scopes, "message", many=True, inner=scope)}
-    return {1: _Field(root, "message", many=True, inner=resource)}
-
-
-_REQUESTS = {
-    "SPANS": _request("resourceSpans", "scopeSpans", "spans", _SPAN),
-    "LOGS": _request("resourceLogs", "scopeLogs", "logRecords", _RECORD),
-    "METRICS": _request("resourceMetrics", "scopeMetrics", "metrics", _METRIC),
-}
 
 
 class _Torn(Exception):
@@ -320,7 +255,7 @@ def _ends_early(data: bytes) -> bool:
 
 def _request_of(message: bytes, table: str, torn: bool) -> dict[str, Any]:
     """The request; of one that is cut off, the resources that are whole."""
-    schema = _REQUESTS[table]
+    schema = REQUESTS[table]
     (root,) = schema.values()
     found: list[Any] = []
     try:
@@ -333,7 +268,7 @@ def _request_of(message: bytes, table: str, torn: bool) -> dict[str, Any]:
     return {root.name: found}
 
 
-def _message(data: bytes, schema: dict[int, _Field]) -> dict[str, Any]:
+def _message(data: bytes, schema: dict[int, Field]) -> dict[str, Any]:
     """The message as a dictionary; written out, since nearly all the time of reading is spent here."""
     found: dict[str, Any] = {}
     at, end = 0, len(data)
@@ -383,7 +318,7 @@ def _message(data: bytes, schema: dict[int, _Field]) -> dict[str, Any]:
     return found
 
 
-def _value(value: int | bytes, field: _Field) -> Any:
+def _value(value: int | bytes, field: Field) -> Any:
     kind = field.kind
     if isinstance(value, int):
         if kind in ("int", "sfixed64"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import struct
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
 import zstandard
 
 from connectors.errors import BadInput
-from connectors.files.formats import reader
+from connectors.files.formats import reader, sniff
 from connectors.files.options import Options
 
 from .reading import read, rows, told
@@ -174,21 +177,65 @@ def test_noise_is_never_taken_for_it(table):
         assert reader("otlp_protobuf").table_of(seeded.randbytes(200)) is None
 
 
-def test_it_reads_what_the_official_library_writes(tmp_path):
-    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
-    json_format = pytest.importorskip("google.protobuf.json_format")
-    text = {**JSON}
-    message = service.ExportTraceServiceRequest()
-    as_base64 = orjson.loads(orjson.dumps(text))
-    for one in as_base64["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-        import base64
+SDK = Path(__file__).parent / "otlp_sdk"
+SAID = orjson.loads((SDK / "said.json").read_bytes())
 
-        for key in ("traceId", "spanId", "parentSpanId"):
-            one[key] = base64.b64encode(bytes.fromhex(one[key])).decode()
-        for link in one["links"]:
-            link["spanId"] = base64.b64encode(bytes.fromhex(link["spanId"])).decode()
-    json_format.ParseDict(as_base64, message)
-    path = tmp_path / "official.pb"
-    path.write_bytes(message.SerializeToString())
-    found = reader("otlp_protobuf").read(path, Options(table="SPANS"))
-    assert rows(found) == rows(read(tmp_path, "otlp_json", orjson.dumps(JSON), table="SPANS"))
+
+def sdk(table):
+    path = SDK / f"{ {'SPANS': 'traces'}.get(table, table.lower()) }.pb"
+    assert reader(sniff(path)).NAME == "otlp_protobuf"
+    return reader("otlp_protobuf").read(path, Options(table=table))
+
+
+def test_spans_that_an_sdk_sent_are_what_it_says_of_them():
+    found = {row["span_id"]: row for row in rows(sdk("SPANS"))}
+    assert len(found) == len(SAID["spans"]) == 3
+    for said in SAID["spans"]:
+        row = found[said["context"]["span_id"][2:]]
+        begun, ended = (datetime.fromisoformat(said[key]) for key in ("start_time", "end_time"))
+        assert abs(row["start"] - begun) < timedelta(microseconds=2)
+        assert row["duration_s"] == pytest.approx((ended - begun).total_seconds(), abs=2e-6)
+        assert row["trace_id"] == said["context"]["trace_id"][2:]
+        assert row.get("parent_id") == (said["parent_id"][2:] if said["parent_id"] else None)
+        assert row["kind"] == said["kind"].removeprefix("SpanKind.").lower()
+        assert row["status"] == said["status"]["status_code"].lower()
+        assert (row["name"], row["service"], row["version"]) == (said["name"], "pay", "4.7")
+        linked = [link["context"]["span_id"][2:] for link in said["links"]]
+        assert orjson.loads(row.get("links", "[]")) == linked
+    select, charge = (next(row for row in found.values() if row["name"] == name) for name in ("SELECT", "charge"))
+    assert (select["rows"], select["share"], select["cached"], select["tags"]) == (7, 0.25, False, '["a","b"]')
+    assert (charge["error_type"], charge["peer"]) == ("TimeoutError", "bank")
+
+
+def test_log_records_that_an_sdk_sent_are_what_it_says_of_them():
+    found = rows(sdk("LOGS"))
+    assert [row["id"] for row in found] == ["logs.pb:1.1", "logs.pb:1.2"]
+    for row, said in zip(found, SAID["logs"], strict=True):
+        assert abs(row["time"] - datetime.fromisoformat(said["timestamp"])) < timedelta(microseconds=2)
+        assert (row["message"], row["level"]) == (said["body"], said["severity_text"])
+        assert (row["trace_id"], row["span_id"]) == (said["trace_id"][2:], said["span_id"][2:])
+        assert row.get("in_use") == said["attributes"].get("in_use")
+
+
+def test_points_that_an_sdk_sent_are_what_it_says_of_them():
+    reading = sdk("METRICS")
+    values = reading.samples.table.to_pylist()
+    found = {}
+    for at, one in enumerate(reading.samples.series):
+        key = (one.metric, one.labels.get("http.response.status_code"), one.labels.get("le"))
+        found[key] = next(row["value"] for row in values if row["series"] == at)
+    expected = {}
+    for metric in SAID["metrics"]["resource_metrics"][0]["scope_metrics"][0]["metrics"]:
+        for point in metric["data"]["data_points"]:
+            status = point["attributes"].get("http.response.status_code")
+            if "value" in point:
+                expected[(metric["name"], str(status) if status else None, None)] = point["value"]
+            elif "explicit_bounds" in point:
+                running = list(itertools.accumulate(point["bucket_counts"]))
+                bounds = [*(repr(float(b)) for b in point["explicit_bounds"]), "+Inf"]
+                expected |= {("duration_bucket", None, le): n for le, n in zip(bounds, running, strict=True)}
+                expected[("duration_sum", None, None)] = point["sum"]
+    assert found == expected
+    assert reading.faults == (
+        "metrics of a kind that is not read were left out of metrics.pb: payload (exponential histogram)",
+    )
