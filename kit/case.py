@@ -18,6 +18,7 @@ from connectors.durable import write_whole
 from connectors.window import Window, step_seconds
 from kit import by_hand, steps, views
 from kit.case_sources import CaseSources
+from kit.cell_progress import tell_long_cells
 from kit.choices import CHOICES, read_case_choices
 from kit.contributions import contribution
 from kit.deployed_contents import contents_of_suspects
@@ -70,6 +71,7 @@ def open_case(path: str | os.PathLike[str], *, offline: bool = False, refresh: b
     if refresh or not _OPEN or _OPEN[0][0] != state:
         _OPEN[:] = [(state, Case(folder, offline=offline, refresh=refresh))]
     _OPEN[0][1].take_up_choices()
+    tell_long_cells()
     return _OPEN[0][1]
 
 

@@ -11,6 +11,7 @@ from connectors.base import Answer
 from connectors.errors import ConnectorError
 from connectors.load import Answers, Recorded
 from kit.errors import BadCase
+from kit.progress import begun
 
 
 class CaseSources:
@@ -116,6 +117,7 @@ class CaseSources:
         entry = self.catalog.requests is not None and name == self.catalog.requests.source
         pillar = "requests" if entry else self.catalog.sources[name].table
         self._seen.setdefault(pillar, {})[answer.evidence] = None
+        begun(f"{sum(len(ids) for ids in self._seen.values()):,} answers read, the last of {name}")
 
 
 class OnFirstUse:

@@ -51,6 +51,11 @@ def stages_told(say: Callable[[str], object]) -> Iterator[None]:
         _telling.reset(token)
 
 
+def tell_stages(say: Callable[[str], object]) -> None:
+    """From here on in this context, whatever is begun is told to `say`."""
+    _telling.set(say)
+
+
 def begun(what: str) -> None:
     """Say what is being done from now on; does nothing where nobody listens."""
     say = _telling.get()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 
 from connectors.durable import write_whole
+from kit.cell_progress import HEADLESS
 from kit.errors import BadCase, KitError
 
 WALK = (
@@ -95,7 +97,8 @@ def run_through_kernel(
     sockets = tempfile.TemporaryDirectory(prefix="ik-")
     manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets.name}/k")
     manager.shutdown_wait_time = 1.0
-    manager.start_kernel(cwd=str(out), extra_arguments=["--IPKernelApp.ignore_cwd=True"])
+    alone = {**os.environ, HEADLESS: "yes"}
+    manager.start_kernel(cwd=str(out), env=alone, extra_arguments=["--IPKernelApp.ignore_cwd=True"])
     written: list[Path] = []
     try:
         client = manager.client()

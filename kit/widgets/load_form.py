@@ -11,6 +11,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from connectors.errors import ConnectorError
+from connectors.progress import watched
 from connectors.window import Window, iso
 from kit.errors import KitError
 from kit.focus import Focus
@@ -26,7 +27,8 @@ class LoadForm(widgets.VBox):
 
     The frame goes into `into` (give `globals()`) under its name. What was loaded stands in `choices.toml`: opened
     again, headless too, the form loads it again from the recorded answers. *Cost* asks one cheap question; *Load* does
-    not run before its cost was seen; *Cancel* throws away what comes back. The window and the source follow the focus.
+    not run before its cost was seen; *Cancel* stops a question that says how far it is, and throws away what comes back
+    of any other. The window and the source follow the focus.
     Keyboard: Tab through the fields, Enter in a field is a change, Space presses a button.
     """
 
@@ -69,7 +71,8 @@ class LoadForm(widgets.VBox):
         self.load = widgets.Button(description="Load", tooltip="Load it under its name", disabled=True)
         self.cancel = widgets.Button(description="Cancel", tooltip="Throw away what comes back", disabled=True)
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="160px", visibility="hidden"))
-        self._buttons = widgets.HBox([self.ask, self.load, self.cancel, self.bar])
+        self._elapsed = widgets.Label("", layout=widgets.Layout(visibility="hidden"))
+        self._buttons = widgets.HBox([self.ask, self.load, self.cancel, self.bar, self._elapsed])
         self._says, self._code, self._preview = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.ask.on_click(lambda _: self._start(self.price))
         self.load.on_click(lambda _: self._start(self.run))
@@ -135,12 +138,14 @@ class LoadForm(widgets.VBox):
         self._run += 1
         run, began = self._run, time.monotonic()
         self.cancel.disabled, self.ask.disabled, self.load.disabled = False, True, True
-        self.bar.layout.visibility, self.bar.max, self.bar.value = "visible", 0, 0
-        self._say("asking …")
+        self.bar.max, self.bar.value, self._elapsed.value = 0, 0, ""
+        self._show_progress("visible")
+        self._say("asking … Cancel stops it, or throws away what comes back")
 
         def beside() -> None:
             try:
-                work()
+                with watched(lambda share: self._reached(run, share)):
+                    work()
             except (ConnectorError, KitError) as refused:
                 if run == self._run:
                     self._say(str(refused), bad=True)
@@ -154,7 +159,19 @@ class LoadForm(widgets.VBox):
         self._work.start()
         self._work.join(0.3)
         if self._work.is_alive():
-            self._say(f"asking … ({time.monotonic() - began:.0f} s; Cancel throws away what comes back)")
+            threading.Thread(target=self._tell, args=(run, self._work, began), daemon=True).start()
+
+    def _reached(self, run: int, share: float) -> bool:
+        """Move the bar to this share; answers whether the question is still wanted."""
+        if run == self._run:
+            self.bar.max, self.bar.value = 100, round(100 * share)
+        return run == self._run
+
+    def _tell(self, run: int, work: threading.Thread, began: float) -> None:
+        """Show beside the bar how long it has taken, until it is done or called off."""
+        while work.is_alive() and run == self._run:
+            self._elapsed.value = f"{time.monotonic() - began:.0f} s"
+            work.join(1.0)
 
     def _cancelled(self) -> None:
         self._run += 1
@@ -164,7 +181,11 @@ class LoadForm(widgets.VBox):
     def _rest(self) -> None:
         self.cancel.disabled, self.ask.disabled = True, False
         self.load.disabled = self._priced is None
-        self.bar.layout.visibility, self.bar.max = "hidden", 1
+        self._show_progress("hidden")
+        self.bar.max = 1
+
+    def _show_progress(self, visibility: str) -> None:
+        self.bar.layout.visibility = self._elapsed.layout.visibility = visibility
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,11 @@
 """The walk's widgets: hands are played as messages of the browser; every wrong turn is answered, text stays text."""
 
+import threading
+
 import pandas as pd
 import pytest
 
+from connectors.progress import reached
 from connectors.window import Window
 from kit.focus import Chosen, Focus
 from kit.frame_spec import FrameSpec
@@ -210,15 +213,15 @@ def test_no_traces_are_said():
     assert "No trace" in widget.twin
 
 
-def loader(kept, frames=(), cost=None):
+def loader(kept, frames=(), cost=None, load=None):
     class Cost:
         headline, because = "40 rows fit", ()
 
-    def load(spec):
+    def frame(spec):
         return pd.DataFrame({"db/log.error.count": [1.0, 2.0]}, index=TIMES[:2])
 
     return Loader({"(all)": ("everything",), "db": ("levels",)}, BASELINE, "15s", tuple(frames),
-                  cost or (lambda spec: Cost()), load, kept.append)  # fmt: skip
+                  cost or (lambda spec: Cost()), load or frame, kept.append)  # fmt: skip
 
 
 def test_a_frame_is_loaded_only_after_its_cost_was_seen_and_gets_its_name():
@@ -273,3 +276,32 @@ def test_what_comes_back_after_cancel_is_thrown_away():
     assert kept == []
     assert form.value is None
     assert "Cancelled" in form._says.value
+
+
+def test_cancel_stops_a_load_that_says_how_far_it_is_and_the_bar_shows_it():
+    kept, asked, seen = [], threading.Event(), []
+
+    def load(spec):
+        for percent in range(100):
+            reached(percent / 100)
+            seen.append((percent, form.bar.max, form.bar.value))
+            if percent == 30:
+                asked.set()
+                cancelled.wait(60)
+        return pd.DataFrame(index=TIMES)
+
+    cancelled = threading.Event()
+    form = LoadForm(loader(kept, load=load))
+    form.price()
+    form.load.click()
+    assert asked.wait(60)
+    assert form.bar.layout.visibility == "visible"
+    assert not form.cancel.disabled
+    form.cancel.click()
+    cancelled.set()
+    form._work.join(60)
+    assert seen[-1] == (30, 100, 30)
+    assert "Cancelled: nothing was loaded" in form._says.value
+    assert form.bar.layout.visibility == "hidden"
+    assert (kept, form.frames) == ([], {})
+    assert not form.load.disabled
