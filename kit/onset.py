@@ -78,10 +78,12 @@ def find_onset(
     Assumes noise that is roughly AR(1) and a baseline that is mostly healthy; a fault that came and went inside it is
     recognised and left out. Method: change points of baseline and after (`find_changepoints`), levels compared with the
     baseline's median in the baseline's robust spread; the strongest departed run is the harm, and its onset is the
-    first departed change without a return before it. The interval holds every bin whose AR(1) likelihood is near the
-    best one's (about 90 % coverage of a step in simulation), the time of a whole bin, and any gap before it. Where too
-    few independent points remain for the simulated null, p comes from windows of the same length in the baseline, if 19
-    or more fit, and is NaN otherwise. False alarms: p ≤ .05 in at most 7 % of AR(1) series wherever n(1−ρ)/(1+ρ) ≥ 20.
+    first departed change without a return before it. Where that shows nothing, a step is looked for after the baseline
+    alone, with a null of its own. The interval holds every bin whose AR(1) likelihood is near the best one's (about
+    90 % coverage of a step in simulation), the time of a whole bin, and any gap before it. Where the points are worth
+    fewer than 20 independent ones, p comes from windows of the same length in the baseline, if 19 or more fit, and is
+    NaN otherwise. False alarms: p ≤ .05 in at most 7 % of AR(1) series, ρ from 0 to 0.9 (1–5 % where the points are
+    worth 20 or more); a step of 2 standard deviations in the last quarter is found in 85 % and more there.
 
     It misleads when the baseline is ill itself, when requests are binned by completion (slow failures date late), and
     when a daily ramp is seen less than twice.
@@ -105,7 +107,7 @@ def find_onset(
     change, end, censored = run
     level = float(np.median(x[change.start : end + 1]))
     p, why_p = _chance(change, x, inside, end + 1 - change.start, level - normal)
-    if np.isnan(p) and abs(level - normal) < CLEAR * spread:
+    if np.isnan(p) and abs(level - normal) < CLEAR * spread and not _late(x, inside, normal, spread, direction):
         return None
     first = change if censored or change.kind in ("spike", "dip", "variance") else _first_bins(
         change, x, normal, spread, level
@@ -209,6 +211,8 @@ def _harm(
             place = place[inside]
             alone = values[place]
             runs = _departed_runs(_changes(alone), alone, np.ones(len(alone), dtype=bool), normal, spread)
+        if run is None and not runs:
+            run = _late(x, inside, normal, spread, direction)
         if run is not None or not runs:
             break
         _, (change, end, _) = max(runs, key=lambda r: r[0])
@@ -218,6 +222,18 @@ def _harm(
             break
         kept = again
     return run, kept
+
+
+def _late(values: np.ndarray, in_baseline: np.ndarray, normal: float, spread: float, direction: str) -> _Run | None:
+    """A step after the baseline that the whole series is too long a place to look for."""
+    if in_baseline.all():
+        return None
+    change = segments.late_step(values, int(np.flatnonzero(in_baseline)[-1]) + 1)
+    if change is None or not _leads(values, change.start, change.end, normal, direction):
+        return None
+    away = abs(float(np.median(values[change.start :])) - normal)
+    departed = away > DEPARTED * spread / np.sqrt(min(change.end + 1 - change.start, 4))
+    return (change, change.end, False) if departed else None
 
 
 def _changes(values: np.ndarray) -> list[segments.Change]:

@@ -12,6 +12,7 @@ from connectors.errors import BadInput
 from connectors.window import Window, utc
 from kit.errors import TooShort
 from kit.numerics import columns, placebo, segments
+from kit.numerics.contrast import benjamini_hochberg
 from kit.numerics.noise import LEAST_EFFECTIVE, effective_points
 from kit.numerics.scan import mean_inflation
 from kit.onset import find_onset
@@ -84,7 +85,7 @@ def rank_signals(metrics: columns.Table | pd.DataFrame, *, baseline: Window, inc
     if not rows:
         return pd.DataFrame({c: [] for c in COLUMNS})
     frame = pd.DataFrame(rows)
-    frame["q"] = false_discovery(frame["p"].to_numpy(dtype=float))
+    frame["q"] = benjamini_hochberg(frame["p"])
     q = frame["q"].fillna(0.2)
     frame["_band"] = np.select([q <= 0.01, q <= 0.05, frame["q"].isna()], [0, 1, 2], 3)
     frame = frame.sort_values(["_band", "score", "signal"], ascending=[True, False, True], ignore_index=True)
@@ -93,21 +94,6 @@ def rank_signals(metrics: columns.Table | pd.DataFrame, *, baseline: Window, inc
     for name in ("onset", "earliest", "latest"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
     return frame[COLUMNS]
-
-
-def false_discovery(p: np.ndarray) -> np.ndarray:
-    """Benjamini–Hochberg q of each p; NaN stays NaN and counts as no test.
-
-    >>> false_discovery(np.array([0.01, 0.04, np.nan, 0.02])).tolist()
-    [0.03, 0.04, nan, 0.03]
-    """
-    q = np.full(len(p), np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    if len(known):
-        order = known[np.argsort(p[known], kind="stable")]
-        ranked = p[order] * len(order) / np.arange(1, len(order) + 1)
-        q[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return q
 
 
 def _row(signal: _Signal, baseline: Window, incident: Window) -> dict[str, object] | None:

@@ -36,9 +36,11 @@ def find_changepoints(series: pd.Series) -> pd.DataFrame:
     pruned by the fit between neighbours; what the series does all the time is no change.
 
     Assumes noise that is roughly AR(1) with few outliers. False alarms: any row with p ≤ .05 in at most 7 % of AR(1)
-    series with ρ from 0 to 0.9 wherever n(1−ρ)/(1+ρ) ≥ 20. Where the points are worth fewer than 13 independent ones,
-    p is NaN: the split is the best one, but too short to say. It misleads on slowly wandering series (a random walk
-    has levels but no cause), on seasons seen less than twice, and where a change lasts fewer than 3 points.
+    series with ρ from 0 to 0.9. Where the points are worth fewer than 20 independent ones, n(1−ρ)/(1+ρ) by the
+    estimated ρ, the p of a step or stretch is NaN: too short to say. A step is told so where it is beyond the simulated
+    noise or its two sides hardly overlap; in series truly worth fewer than 20, noise is told so in up to a quarter of
+    them. It misleads on slowly wandering series (a random walk has levels but no cause), on seasons seen less than
+    twice, and where a change lasts fewer than 3 points.
 
     >>> import pandas as pd
     >>> flat = [5.0, 6.0] * 15

@@ -15,8 +15,8 @@ STRICT = 1e-4
 """A stretch ends where the evidence for recovery would come up by chance no more often than this."""
 
 
-ONE_BIN = 4.0
-"""The most that one bin of a level may say: it takes two or three to be ill."""
+ONE_BIN = 3.5
+"""The most that one bin of a level may say: it takes three to be ill."""
 
 
 @dataclass(frozen=True, slots=True)

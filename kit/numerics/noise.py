@@ -12,8 +12,13 @@ from importlib.resources import files
 
 import numpy as np
 
-LEAST_EFFECTIVE = 10.0
-"""Below so many independent points' worth the table is not trusted and p is withheld."""
+LEAST_EFFECTIVE = 20.0
+"""Below so many independent points' worth, as estimated, p is withheld: too short to say."""
+LEAST_TOLD = 13.0
+"""Down to so many, what is beyond the simulated noise is told all the same, without a p. The correlation of a short
+series is known so roughly that of those truly worth 20 a third is put below."""
+LATE_SHARES = (0.08, 0.17, 0.33, 0.5, 1.0)
+"""Which last parts of a series the table has steps for; all of it is the plain step."""
 LEAST_POINTS = 22
 
 
@@ -32,10 +37,10 @@ def effective_points(n: int, rho: np.ndarray | float) -> np.ndarray:
 def chance(name: str, statistic: np.ndarray, *, n: int, rho: np.ndarray) -> np.ndarray:
     """How likely does noise of this length and autocorrelation reach such a statistic? One p a row.
 
-    `name` is one of step, run, level, spread, moves, lone. Linear in log p against the squared statistic between the
-    simulated quantiles and beyond them, linear in log n and in ρ between the table's lines; lengths outside it use its
-    nearest line. On AR(1) noise p ≤ .05 comes out in 2–6 % of runs. It misleads on noise that is not AR(1): long
-    memory, a drifting mean or an untreated season make it too small.
+    `name` is one of step, run, level, spread, moves, lone, late_… (see `late_chance`). Linear in log p against the
+    squared statistic between the simulated quantiles and beyond them, linear in log n and in ρ between the table's
+    lines; lengths outside it use its nearest line. On AR(1) noise p ≤ .05 comes out in 2–6 % of runs. It misleads on
+    noise that is not AR(1): long memory, a drifting mean or an untreated season make it too small.
 
     >>> float(chance("step", np.array([1.0]), n=100, rho=np.array([0.0]))[0]) > 0.3
     True
@@ -54,6 +59,19 @@ def chance(name: str, statistic: np.ndarray, *, n: int, rho: np.ndarray) -> np.n
     tail = (logp[-1] - logp[-4]) / np.maximum(squares[:, -1] - squares[:, -4], 1e-9)
     value = np.where(beyond, logp[-1] + tail * (q - squares[:, -1]), logp[j - 1] + slope * (q - left))
     return np.exp(np.clip(value, -700.0, 0.0))
+
+
+def late_chance(share: float, statistic: float, *, n: int, rho: float) -> float:
+    """How likely does noise reach such a statistic with a step in the last `share` of it alone?
+
+    Linear in log p between the shares simulated.
+
+    >>> late_chance(0.2, 3.0, n=100, rho=0.3) < late_chance(1.0, 3.0, n=100, rho=0.3) < 0.1
+    True
+    """
+    names = [f"late_{s}" for s in LATE_SHARES[:-1]] + ["step"]
+    p = [float(chance(name, np.array([statistic]), n=n, rho=np.array([rho]))[0]) for name in names]
+    return float(np.exp(np.interp(share, LATE_SHARES, np.log(np.maximum(p, 1e-300)))))
 
 
 def critical(name: str, p: float, *, n: int, rho: float) -> float:

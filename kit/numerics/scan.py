@@ -54,8 +54,8 @@ def standardize(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (x - median[:, None]) / scale[:, None], median, scale
 
 
-def scan_step(z: np.ndarray, *, margin: int = MARGIN) -> StepScan:
-    """Which single step fits each row best, and how clear is it given the row's autocorrelation?
+def scan_step(z: np.ndarray, *, margin: int = MARGIN, first: int = 0) -> StepScan:
+    """Which single step, at `first` or later, fits each row best, and how clear is it given its autocorrelation?
 
     The statistic is √F of the two-level fit, maximised over positions, shrunk by √((1−ρ)/(1+ρ)) with ρ the lag-1
     autocorrelation of the residuals (corrected for its bias); negative ρ counts as 0. Points are clipped first.
@@ -65,11 +65,12 @@ def scan_step(z: np.ndarray, *, margin: int = MARGIN) -> StepScan:
     y = y - y.mean(axis=1, keepdims=True)
     total = np.einsum("ij,ij->i", y, y)
     sums = np.cumsum(y, axis=1)
-    k = np.arange(margin, n - margin + 1)
-    gain = sums[:, margin - 1 : n - margin] ** 2
+    first = min(max(margin, first), n - margin)
+    k = np.arange(first, n - margin + 1)
+    gain = sums[:, first - 1 : n - margin] ** 2
     gain *= n / (k * (n - k))
     best = gain.argmax(axis=1)
-    at = best + margin
+    at = best + first
     row = np.arange(rows)
     gained = gain[row, best]
     before = sums[row, at - 1] / at

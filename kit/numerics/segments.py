@@ -13,9 +13,6 @@ ALPHA = 0.05
 """Changes with a larger p are not reported."""
 WEIGHTS = {"step": 0.8, "run": 0.1, "level": 0.05, "spread": 0.015, "moves": 0.01, "lone": 0.025}
 """How the 5 % are split between the looks (weighted Bonferroni): most of it goes to the plain step."""
-LEAST_EFFECTIVE = {"step": 13.0, "run": 20.0}
-"""Below so many independent points' worth, as estimated, their p is withheld. The estimate is too high in short series,
-the more so about a stretch, which takes part of the correlation for itself."""
 CONFIDENCE_DROP = 6.5
 """Positions whose fit is worse by at most this many noise variances stay in the interval (about 90 %)."""
 LEAST_GAIN = 12.0
@@ -49,6 +46,8 @@ class Looks:
     contrasts: dict[str, list[tuple[int, np.ndarray]]]
     at: dict[str, np.ndarray]
     p: dict[str, np.ndarray]
+    likely: np.ndarray
+    """Is there a step beyond the simulated noise whose p is withheld all the same?"""
 
     @property
     def least_p(self) -> np.ndarray:
@@ -76,15 +75,37 @@ def look(x: np.ndarray) -> Looks:
     p = {}
     for name, (statistic, rho) in statistics.items():
         value = np.minimum(noise.chance(name, statistic, n=n, rho=rho) / WEIGHTS[name], 1.0)
-        if name in LEAST_EFFECTIVE:
-            value[noise.effective_points(n, rho) < LEAST_EFFECTIVE[name]] = np.nan
         value[(statistic <= 0) | (n < noise.LEAST_POINTS)] = np.nan
         p[name] = value
+    worth = noise.effective_points(n, step.rho)
+    likely = (worth < noise.LEAST_EFFECTIVE) & (worth >= noise.LEAST_TOLD) & (p["step"] <= ALPHA)
+    p["step"][worth < noise.LEAST_EFFECTIVE] = np.nan
+    p["run"][noise.effective_points(n, run.rho) < noise.LEAST_EFFECTIVE] = np.nan
     sparse = usual <= 1e-9
     if sparse.any():
         p["lone"][sparse] = np.fmax(p["lone"][sparse], _rare(lone[sparse]) / WEIGHTS["lone"])
     at = {"step": step.at, "spread": spread.at + 1, "run": run.at, "run_end": run.at + run.length}
-    return Looks(z, clean, lone, usual, step.rho, contrasts, at, p)
+    return Looks(z, clean, lone, usual, step.rho, contrasts, at, p, likely)
+
+
+def late_step(x: np.ndarray, first: int) -> Change | None:
+    """Is there a step at `first` or later, where it would be asked for beforehand? None: none beyond noise.
+
+    Fewer places to look at than the whole row has, so that a smaller step is seen. Its p is NaN where it is withheld.
+    """
+    n = len(x)
+    if n < noise.LEAST_POINTS or n - first < scan.MARGIN:
+        return None
+    step = scan.scan_step(scan.standardize(x[None, :])[0], first=first)
+    rho = float(step.rho[0])
+    p = noise.late_chance((n - first) / n, float(step.statistic[0]), n=n, rho=rho) / WEIGHTS["step"]
+    worth = float(noise.effective_points(n, rho))
+    if p > ALPHA or worth < noise.LEAST_TOLD:
+        return None
+    best, earliest, latest = locate(x, int(step.at[0]))
+    size = median(x[best:]) - median(x[:best])
+    told = p if worth >= noise.LEAST_EFFECTIVE else float("nan")
+    return Change(best, earliest, latest, n - 1, "step", "up" if size > 0 else "down", size, told)
 
 
 def _rare(lone: np.ndarray) -> np.ndarray:
@@ -105,7 +126,8 @@ def changes_of(x: np.ndarray, looks: Looks, row: int) -> list[Change]:
         for at in (begin, finish):
             if scan.MARGIN <= at <= n - scan.MARGIN:
                 _add(found, at, p["run"], reach=max(3, (finish - begin) // 3))
-    if p["step"] <= ALPHA or (np.isnan(p["step"]) and not found and _plain_step(looks.z[row], looks.at["step"][row])):
+    plain = np.isnan(p["step"]) and not found and _plain_step(looks.z[row], looks.at["step"][row])
+    if p["step"] <= ALPHA or looks.likely[row] or plain:
         _add(found, int(looks.at["step"][row]), p["step"], reach=max(3, n // 50))
     found = _settle(clean, found)
     changes = [_describe(x, clean, k, found[k], lo, hi) for k, lo, hi in _neighbours(sorted(found), n)]

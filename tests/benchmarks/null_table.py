@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kit.numerics.scan import (
+    MARGIN,
     despike,
     largest,
     level_contrasts,
@@ -30,7 +31,10 @@ TRUE_RHO = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.94, 
 RHO = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.01, 0.005, 0.002)
 LEAST_EFFECTIVE = 10.0
-STATISTICS = ("step", "run", "level", "spread", "moves", "lone")
+SHARES = (0.08, 0.17, 0.33, 0.5)
+"""Steps are also looked for in the last part of a series alone, of these shares: after a known healthy stretch."""
+LATE = tuple(f"late_{share}" for share in SHARES)
+STATISTICS = ("step", "run", "level", "spread", "moves", "lone", *LATE)
 SEED = 20260301
 
 
@@ -57,7 +61,13 @@ def scans(x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "spread": (spread.statistic, spread.rho),
         "moves": (largest(move_contrasts(clean), len(x)), step.rho),
         "lone": (lone_size(lone, usual), step.rho),
+        **{name: _late(z, share) for name, share in zip(LATE, SHARES, strict=True)},
     }
+
+
+def _late(z: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    step = scan_step(z, first=z.shape[1] - max(MARGIN, round(share * z.shape[1])))
+    return step.statistic, step.rho
 
 
 def table(*, runs: int = 4000) -> dict[str, object]:
@@ -96,6 +106,6 @@ def _by_rho(value: np.ndarray, found: np.ndarray) -> list[list[float]]:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[2] / "kit" / "noise_table.json"
+    path = Path(__file__).parents[2] / "kit" / "numerics" / "noise_table.json"
     path.write_text(json.dumps(table()) + "\n")
     print(f"wrote {path.name}")
