@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base import MISSING, OTHER, Selection
-from connectors.elastic_counts import Groups, text_of
+from connectors.elastic_counts import MOST_BUCKETS, Groups, text_of
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
 from connectors.elastic_presence import Presence, Searches
 from connectors.where import And, Not, all_of, parse
 
-LISTED = 100
-"""So many values of each field are asked for at first, or `top` when that is more."""
+LISTED = 1_000
+"""So many values of each field are asked for at first, or `top` when that is more: of most fields those are all, and
+nothing is left to ask."""
+LISTED_OF_MANY = 100
+"""The same of a field with very many values: what one side lists is counted on the other."""
 
 
 @dataclass(slots=True)
@@ -52,9 +55,8 @@ def compared_rows(
     The second round trip is for the fields only of which a side has more values than were given in the first. `both`
     are the rows of either side, where no row is on both.
     """
-    size = max(top, LISTED)
     one, other = _Side(bad), _Side(both or good)
-    _discover(searches, groups, columns, (one, other), size, sampled or {})
+    _discover(searches, groups, columns, (one, other), top, sampled or {})
     _complete(searches, groups, columns, (one, other))
     opposite = _opposite(one, other) if both is not None else other
     unsure = [] if both is None else [
@@ -114,15 +116,17 @@ def _discover(
     groups: Groups,
     columns: Sequence[Column],
     sides: Sequence[_Side],
-    size: int,
+    top: int,
     sampled: Mapping[str, float],
 ) -> None:
+    listed = min(LISTED, MOST_BUCKETS // max(1, len(columns)))
     presence = Presence(groups, columns)
     few = presence.aggregations()
     many: dict[str, Any] = {}
     every = dict(few)
     for at, column in enumerate(columns):
-        every |= {f"t{at}": groups.top(column, size)}
+        size = LISTED_OF_MANY if column.name in sampled else listed
+        every |= {f"t{at}": groups.top(column, max(top, size))}
         (many if column.name in sampled else few)[f"t{at}"] = every[f"t{at}"]
     bodies = [_body(groups, sides[0].query, every), _body(groups, sides[1].query, few if many else every)]
     if many:

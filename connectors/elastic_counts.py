@@ -97,7 +97,7 @@ class Groups:
         if only is not None:
             terms["include"] = list(map(str, only)) if kind_of(column.type) == "time" else list(only)
         else:
-            terms["shard_size"] = 10 * size + 1000
+            terms["shard_size"] = min(10 * size, max(size, 1000)) + 1000
         return {"terms": terms, **self.n()}
 
     def counts(self, column: Column, buckets: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:

@@ -19,7 +19,7 @@ from connectors.elastic_counts import Groups, counted_rows
 from connectors.elastic_esql import esql_table
 from connectors.elastic_fields import Column, Layout, layout_on
 from connectors.elastic_filter import query_of, within
-from connectors.elastic_many import MANY_ROWS, many_valued
+from connectors.elastic_many import MANY_ROWS, Many, many_valued
 from connectors.elastic_measure import Measures, measured_rows
 from connectors.elastic_overview import overview_rows
 from connectors.elastic_page import PageReader
@@ -65,17 +65,18 @@ class ElasticLogs:
     # -- the questions ----------------------------------------------------------------------------------------
 
     def fields(self, window: Window, *, where: str | None = None, native: str | None = None) -> Answer:
-        """See `Tables.fields`. Past ten distinct values their number is HyperLogLog++'s, within about 5 %.
+        """See `Tables.fields`. Past a thousand distinct values their number is HyperLogLog++'s, within about 5 %.
 
-        A field kept for its words only has no number of distinct values: it is null. Fields of a type that no column
-        holds, or of another type in another index, are named in `Fetch.partial`.
+        A field kept for its words only has no number of distinct values: it is null. So it is among a million rows or
+        more for fields with a new value in nearly each of the 50,000 that were looked at, which `Fetch.sampled` says.
+        Fields of a type that no column holds, or of another type in another index, are named in `Fetch.partial`.
         """
         asking = self._asking("fields", window, {"window": window, "where": where, "native": native})
         query = self._query(window, where, native)
         listed = [column for name, column in self._columns.items() if name not in UNLISTED and name != "id"]
         asking.missing += [f"field left out: {reason}" for reason in self._layout.left_out]
         self._afford(asking, 2 * len(listed), query)
-        rows = overview_rows(
+        rows, uncounted = overview_rows(
             lambda bodies: self.server.searches(asking, bodies),
             self._groups,
             listed,
@@ -83,7 +84,8 @@ class ElasticLogs:
             many=self._many,
             at_a_time=self.server.http.in_flight,
         )
-        return asking.answer(_table(rows, FIELDS))
+        said = f"how many distinct values {', '.join(uncounted)} have: a new one in nearly every row looked at"
+        return asking.answer(_table(rows, FIELDS), sampled=said if uncounted else None)
 
     def count(
         self,
@@ -178,7 +180,7 @@ class ElasticLogs:
         self._afford(asking, 2 * len(chosen), {"bool": {"should": queries, "minimum_should_match": 1}})
         whole = whole_of(bad, good)
         rows_in_all = self._cost.rows
-        many = [column.name for column in chosen if column.name in self._many]
+        many = [column.name for column in chosen if column.name in self._many.names]
         share = DISCOVERED_IN / rows_in_all if rows_in_all else 1.0
         if many and share < 0.5 and self.server.product == "Elasticsearch":
             share = min(0.5, DISCOVERED_IN / max(1, self.server.documents(queries[1])))
@@ -310,11 +312,11 @@ class ElasticLogs:
         return self._layout.columns
 
     @cached_property
-    def _many(self) -> frozenset[str]:
+    def _many(self) -> Many:
         """The columns with very many values; none in a small index. It is asked once how many rows there are."""
         rows = self._cost.rows
         if rows < MANY_ROWS:
-            return frozenset()
+            return Many()
         return many_valued(self.server, self._asking("fields", None, {}), list(self._columns.values()), rows)
 
     @property

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from connectors.elastic_counts import Groups
+from connectors.elastic_counts import MOST_BUCKETS, Groups
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
+from connectors.elastic_many import MANY_ROWS, Many
 from connectors.elastic_presence import Presence, Searches
 from connectors.questions import type_name
 from connectors.where import kind_of
 
 TOP_VALUES = 10
+WHOLE = 1_000
+"""Fields with no more distinct values than so many are asked for all of them, which is how many there are, too."""
 LISTED = 10_000
-"""Such fields with more distinct values than so many get no list of the commonest."""
+"""Fields of very many values get a list of the commonest up to so many."""
 DISTINCT_ERROR = 0.05
 """HyperLogLog++ at its precision of 3000 is within about 5 % in 99 of 100 cases."""
 
@@ -27,21 +30,23 @@ def overview_rows(
     columns: Sequence[Column],
     query: Query,
     *,
-    many: Collection[str],
+    many: Many,
     at_a_time: int,
-) -> list[tuple[Any, ...]]:
-    """Rows of `fields`, the best filled first. Fields with no value in any row are left out.
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Rows of `fields`, the best filled first, and the fields whose distinct values were not counted, being ids of too
+    many rows. Fields with no value in any row are left out.
 
-    Text shows its commonest values at once and is asked how many there are when there are more; numbers, and the
-    fields of `many` values, the other way round.
+    All values of a field are asked for at once, and only where there are more, how many; of the fields of `many`
+    values the other way round.
     """
     presence = Presence(groups, columns)
     first = presence.aggregations()
+    size = max(TOP_VALUES, min(WHOLE, MOST_BUCKETS // max(1, len(columns))))
     for at, column in enumerate(columns):
-        if column.grouped is not None and (_number(column) or column.name in many):
-            first[f"d{at}"] = _distinct(column)
-        elif column.grouped is not None:
-            first[f"t{at}"] = groups.top(column, TOP_VALUES)
+        if column.grouped is None or column.name in many.ids:
+            continue
+        asked = {f"d{at}": _distinct(column)} if column.name in many.names else {f"t{at}": groups.top(column, size)}
+        first |= asked
     total, found = _asked(searches, groups, query, first, at_a_time)
     second: dict[str, Any] = {}
     for at, column in enumerate(columns):
@@ -49,26 +54,26 @@ def overview_rows(
             second[f"d{at}"] = _distinct(column)
         elif f"d{at}" in found and 0 < found[f"d{at}"]["value"] <= LISTED:
             second[f"t{at}"] = groups.top(column, TOP_VALUES)
+        elif column.name in many.ids and total < MANY_ROWS:
+            second[f"d{at}"] = _distinct(column)
     if second:
         found |= _asked(searches, groups, query, second, at_a_time)[1]
     (there,) = presence.here(searches, [(query, found)])
     rows = []
     for at, column in enumerate(columns):
-        here = there[at]
-        if not here:
+        if not there[at]:
             continue
-        distinct, error, top = None, None, []
-        if column.grouped is not None:
-            terms = found.get(f"t{at}")
-            top = groups.counts(column, terms["buckets"]) if terms else []
-            if terms and not terms["sum_other_doc_count"]:
-                distinct, error = len(top), 0.0
-            else:
-                distinct, error = found[f"d{at}"]["value"], DISTINCT_ERROR
-        listing = orjson.dumps([[value, n] for value, n in top]).decode()
-        rows.append((column.name, type_name(kind_of(column.type)), here / total, distinct, error, listing))
+        terms = found.get(f"t{at}")
+        top = groups.counts(column, terms["buckets"]) if terms else []
+        distinct, error = None, None
+        if terms and not terms["sum_other_doc_count"]:
+            distinct, error = len(top), 0.0
+        elif f"d{at}" in found:
+            distinct, error = found[f"d{at}"]["value"], DISTINCT_ERROR
+        listing = orjson.dumps([[value, n] for value, n in top[:TOP_VALUES]]).decode()
+        rows.append((column.name, type_name(kind_of(column.type)), there[at] / total, distinct, error, listing))
     rows.sort(key=lambda row: (-row[2], row[0]))
-    return rows
+    return rows, [row[0] for row in rows if row[3] is None and row[0] in many.ids]
 
 
 def _asked(
@@ -84,10 +89,6 @@ def _asked(
     answers = searches(bodies)
     found = {name: value for answer in answers for name, value in answer.get("aggregations", {}).items()}
     return groups.total_of(answers[0]), found
-
-
-def _number(column: Column) -> bool:
-    return kind_of(column.type) in ("number", "time")
 
 
 def _distinct(column: Column) -> dict[str, Any]:

@@ -111,3 +111,13 @@ def read_while_points_vanish(url, product):
     assert times == sorted(times)
     assert stream.fetch.partial is None
     return len(points)
+
+
+def asked_how_many(url, product, monkeypatch, *, too_many):
+    """The answer of `fields` where each row has a duration of its own, and a million rows are `too_many` rows."""
+    monkeypatch.setattr("connectors.elastic_logs.MANY_ROWS", 1)
+    monkeypatch.setattr("connectors.elastic_many.MANY", 100)
+    monkeypatch.setattr("connectors.elastic_overview.MANY_ROWS", too_many)
+    load(url, "own-durations", MAPPINGS, list(documents_of(contract_documents())))
+    answer = ElasticLogs("logs", Http(url), "own-durations", product=product).fields(HOUR)
+    return {row["name"]: row for row in answer.table.to_pylist()}, answer.fetch.sampled

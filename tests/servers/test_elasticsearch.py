@@ -13,7 +13,7 @@ from connectors.http import Http
 from connectors.settings import Budget, Place
 from connectors.tables import Tables
 from connectors.testing import HOUR, contract_documents
-from tests.servers.elastic_checks import MAPPINGS, IndexContract, documents_of, interrupted
+from tests.servers.elastic_checks import MAPPINGS, IndexContract, asked_how_many, documents_of, interrupted
 from tests.servers.nodes import elasticsearch, load
 
 pytestmark = pytest.mark.server
@@ -116,6 +116,7 @@ def test_values_looked_for_in_a_sample_are_counted_in_all_rows(loaded, monkeypat
     """What is done with fields of very many values, on a small index: no count differs, and the answer says it."""
     monkeypatch.setattr("connectors.elastic_logs.MANY_ROWS", 1)
     monkeypatch.setattr("connectors.elastic_many.LOOKED_AT", 50)
+    monkeypatch.setattr("connectors.elastic_many.MANY", 5)
     monkeypatch.setattr("connectors.elastic_logs.DISCOVERED_IN", 200)
     bad, good = Selection(HOUR, "level >= 'WARN'"), Selection(HOUR, "NOT level >= 'WARN'")
     answer = ElasticLogs("es", Http(loaded), "plain").compare(["host", "route"], bad=bad, good=good)
@@ -126,6 +127,17 @@ def test_values_looked_for_in_a_sample_are_counted_in_all_rows(loaded, monkeypat
     named = [key for key in got if key[1] != "<other>"]
     assert len(named) > 10
     assert all(got[key] == expected[key] for key in named)
+
+
+def test_ids_of_very_many_rows_are_not_counted_and_the_answer_says_so(url, monkeypatch):
+    rows, said = asked_how_many(url, "Elasticsearch", monkeypatch, too_many=659)
+    assert rows["duration_s"]["distinct"] is rows["duration_s"]["distinct_error"] is None
+    assert rows["duration_s"]["share_present"] == pytest.approx(609 / 659)
+    assert "duration_s" in said
+    assert (rows["route"]["distinct"], rows["route"]["distinct_error"]) == (5, 0.0)
+    rows, said = asked_how_many(url, "Elasticsearch", monkeypatch, too_many=660)
+    assert rows["duration_s"]["distinct"] == pytest.approx(609, rel=rows["duration_s"]["distinct_error"])
+    assert said is None
 
 
 def test_an_interrupted_question_ends_on_the_server(loaded):
