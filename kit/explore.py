@@ -140,9 +140,8 @@ class LogView(Result):
 
     @property
     def is_affordable(self) -> bool:
-        """Do all lines of this window fit in memory, so that every look can be exact? True where a server counts."""
-        folders = [s for s in self.sources if hasattr(s, "glance")]
-        return all(s.lines_in(self.window) <= s.budget_rows for s in folders)
+        """Are the lines so few that all are taken in without being asked for? True where a server counts."""
+        return all(s.is_quickly_taken_in(self.window) for s in self.sources if hasattr(s, "glance"))
 
     def hold(self) -> LogView:
         """Take in all lines of this window, so that looks at it are exact from then on.
@@ -181,6 +180,11 @@ class LogView(Result):
         if self.window not in self._known:
             self._known[self.window] = source_of(self).fields(self.window, **native(query_of(self))).to_frame()
         return self._known[self.window]
+
+    @property
+    def known_fields(self) -> frozenset[str]:
+        """The names of the fields that these lines have, as far as they were looked at."""
+        return frozenset(map(str, remembered(self)["name"]))
 
     def completions(self, text: str, *, caret: int | None = None) -> list[str]:
         """How may this query line go on? Whole lines, with fields and their commonest values."""

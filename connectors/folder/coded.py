@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 
 from connectors import schema
+from connectors.errors import OverBudget
 from connectors.files.columns import concat
 from connectors.folder.line_codes import MOST_KINDS, ODD, LineCodes, Values, varied
 from connectors.folder.opened import Opened
@@ -119,11 +120,20 @@ class _Text:
     digits_as_one: bool = False
 
 
-def coded(texts: Sequence[Opened], window: Window) -> Coded:
-    """Code all lines of the window, which have to fit in memory at twelve bytes each. Says how far it is."""
+def coded(texts: Sequence[Opened], window: Window, *, rows: int = 5_000_000) -> Coded:
+    """Code all lines of the window, which have to fit in memory at twelve bytes each. Says how far it is.
+
+    At most `rows` lines are read that are no flat JSON objects; raises `OverBudget` where there are more.
+    """
     start, stop = _micros(window)
     jobs = [(text, text.ranges(start, stop)) for text in texts]
     jobs = sorted(((t, r) for t, r in jobs if r), key=lambda job: -sum(b - a for a, b in job[1]))
+    read = sum(sum(b - a for a, b in r) / max(t.bytes_per_line, 1.0) for t, r in jobs if not _json(t))
+    if read > rows:
+        raise OverBudget(
+            f"About {read:,.0f} of the lines are no JSON objects and would be read one by one, over the {rows:,} that "
+            f"are held at a time: ask a part of {window}, or look at a sample."
+        )
     total = max(sum(b - a for _, ranges in jobs for a, b in ranges), 1)
     done, off, lock = 0, threading.Event(), threading.Lock()
 
@@ -234,7 +244,7 @@ def values_of(text: Opened) -> tuple[Values, frozenset[str]] | None:
 
     Found by trying: what a reader makes of a few lines without the key tells which columns it fills.
     """
-    if text.stamp is None or not text.stamp.json or text.text.unread:
+    if not _json(text):
         return None
     lines: list[bytes] = []
     for place in range(PLACES):
@@ -252,6 +262,10 @@ def values_of(text: Opened) -> tuple[Values, frozenset[str]] | None:
         fills[key] = _filled(text, [(row, _other_digits(row, key)) for row in rows if key in row])
     left_out = frozenset(name for key, names in fills.items() if key not in kept for name in names) - {"message"}
     return Values(many - said - kept, said), left_out
+
+
+def _json(text: Opened) -> bool:
+    return text.stamp is not None and text.stamp.json and not text.text.unread
 
 
 def _row(line: bytes) -> dict[str, object] | None:

@@ -28,6 +28,7 @@ _FACTORS = _RANDOM.integers(1, 1 << 63, 1 << 14, dtype=np.uint64) * np.uint64(2)
 _HALF = np.uint64(32)
 _MASKS = np.array([(1 << 8 * n) - 1 if n < 8 else (1 << 64) - 1 for n in range(9)], np.uint64)
 _REACH = 4
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +178,28 @@ def _add(found: np.ndarray, words: np.ndarray, low: np.ndarray, high: np.ndarray
     width = high - low
     found += _FACTORS[number % len(_FACTORS)] * width.astype(np.uint64)
     most, least = (int(width.max()), int(width.min()) // 8 * 8) if len(width) else (0, 0)
+    for first in range(0, least, 8 * _AT_ONCE):  # words that all lines have, some at a time
+        places = np.arange(first, min(first + 8 * _AT_ONCE, least), 8)
+        found += _mixed(words[places[:, None] + low], number + 1 + places // 8).sum(0, dtype=np.uint64)
     rows: np.ndarray | None = None
-    for place in range(0, most, 8):
-        number += 1
-        if place < least:
-            word = words[low + place]
-        else:
-            longer = np.flatnonzero(width > place)
-            if rows is None or len(longer) < len(width):
-                rows = longer if rows is None else rows[longer]
-                low, width = low[longer], width[longer]
-            word = words[low + place] & _MASKS[np.minimum(width - place, 8)]
-        word *= _WORD
-        word ^= word >> _HALF
-        word *= _FACTORS[number % len(_FACTORS)]
-        if rows is None:
-            found += word
-        else:
-            found[rows] += word
+    for place in range(least, most, 8):
+        longer = np.flatnonzero(width > place)
+        if rows is None or len(longer) < len(width):
+            rows = longer if rows is None else rows[longer]
+            low, width = low[longer], width[longer]
+        word = words[low + place] & _MASKS[np.minimum(width - place, 8)]
+        found[rows] += _mixed(word, number + 1 + place // 8)
+    number += most // 8 + 1
     return (number | 255) + 1  # the same factors for what follows, however long this was
+
+
+def _mixed(word: np.ndarray, number: int | np.ndarray) -> np.ndarray:
+    """The words spread over 64 bits, those of each place by a factor of their own."""
+    word *= _WORD
+    word ^= word >> _HALF
+    factors = _FACTORS[np.asarray(number) % len(_FACTORS)]
+    word *= factors[:, None] if word.ndim == 2 else factors
+    return word
 
 
 def _add_digits_as_one(

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 ROWS = 5_000_000
 """So many rows are held in memory at most."""
+CODED = 32_000_000
+"""Of so many lines it is kept at most who says what when: twelve bytes each."""
+AT_ONCE_CODED = 6_000_000
+"""So many are taken in without being asked for."""
 ALL_AT_ONCE = 200_000
 """A folder of fewer lines is read whole when it is first asked."""
 FEW = 50_000
@@ -190,7 +194,7 @@ class FolderLogs(Forwarded):
             if held is not None:
                 return held
             whole, wanted = self.lines_in(self.window), self.lines_in(window)
-            self._within_budget(window)
+            self._within_budget(window, self.budget_rows)
             span = self.window if whole <= ALL_AT_ONCE or (whole <= self.budget_rows and wanted > whole / 4) else window
             table, missing = self._read(span)
             from connectors.tables import Tables
@@ -224,9 +228,9 @@ class FolderLogs(Forwarded):
         with self._reading:
             made = self.coded(window)
             if made is None:
-                self._within_budget(window)
-                whole = self.lines_in(self.window) <= self.budget_rows
-                made = coded(self.texts, self.window if whole else window)
+                self._within_budget(window, self.budget_coded)
+                span = self.window if self.is_quickly_taken_in(self.window) else window
+                made = coded(self.texts, span, rows=self.budget_rows)
                 with self._lock:
                     self._coded = made
         return made
@@ -248,7 +252,7 @@ class FolderLogs(Forwarded):
     def _tells(self, window: Window, where: str | None, names: Sequence[str], *, make: bool = False) -> Coded | None:
         """The coded lines, if they tell which fit the filter; with `make` they are taken in where they are many."""
         made = self.coded(window) if self.lines_in(window) > FEW else None
-        if made is None and make and ALL_AT_ONCE < self.lines_in(window) <= self.budget_rows:
+        if made is None and make and ALL_AT_ONCE < self.lines_in(window) <= self.budget_coded:
             made = self.code(window)
         return made if made is not None and made.answers(where, names) else None
 
@@ -270,13 +274,22 @@ class FolderLogs(Forwarded):
             tables.count(window, every=every, by=by, top=top).table, binned_by="completion" if every else None
         )
 
-    def _within_budget(self, window: Window) -> None:
+    @property
+    def budget_coded(self) -> int:
+        """Lines that can be taken in, at twelve bytes each."""
+        return CODED * self.budget_rows // ROWS
+
+    def is_quickly_taken_in(self, window: Window) -> bool:
+        """Has the window so few lines that they are taken in without being asked for?"""
+        return self.lines_in(window) <= AT_ONCE_CODED * self.budget_rows // ROWS
+
+    def _within_budget(self, window: Window, most: int) -> None:
         wanted = self.lines_in(window)
-        if wanted > self.budget_rows:
-            share = self.budget_rows / wanted
+        if wanted > most:
+            share = most / wanted
             fits = Window(window.start, window.start + timedelta(seconds=window.seconds * share * 0.9))
             raise OverBudget(
-                f"{self.name} has about {wanted:,.0f} lines in {window}, over the {self.budget_rows:,} that are "
+                f"{self.name} has about {wanted:,.0f} lines in {window}, over the {most:,} that are "
                 f"held at a time: ask a part of it, like {fits}, or look at a sample."
             )
 

@@ -14,16 +14,26 @@ import ipywidgets as widgets
 import pandas as pd
 
 from connectors.errors import ConnectorError
-from connectors.where import quote_field, quote_value
+from connectors.where import quote_field
 from connectors.window import Window, step_seconds
 from kit.errors import KitError
+from kit.focus import Focus
 from kit.looking import is_address
 from kit.plain_text import escaped, visible
-from kit.result import table_html
 from kit.widgets.background import Background
 from kit.widgets.brush import Brush
 from kit.widgets.log_explorer_lines import LogLines, followed
 from kit.widgets.log_explorer_query import QueryInput
+from kit.widgets.log_explorer_said import look_html, moment_of, quoted, refusal_html, service_in, with_service
+from kit.widgets.log_explorer_tabs import (
+    bars_of,
+    button,
+    difference_rows,
+    kind_rows,
+    value_rows,
+    variable_rows,
+    with_bad,
+)
 
 if TYPE_CHECKING:
     from kit.explore import LogView
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
 
 TABS = ("Lines", "Values", "Kinds of line", "What is different")
 LINES, VALUES, KINDS, DIFFERENCES = range(4)
+NOTHING = pd.DataFrame({"time": [], "n": []})
+MOST_VARIABLES = 4
 _SHOWN = 100
 _AROUND_S = 30.0
 
@@ -43,18 +55,22 @@ class LogExplorer(widgets.VBox):
 
     Keyboard: Tab goes from the query line to the brush, the lines and the tabs; Enter asks, Tab takes a suggestion. A
     refused query or a source that does not answer is said in one sentence, and the former view stays. `save_to` is the
-    folder in which lines and looks are kept as evidence (a case's own where a case is explored). Static twin: the look
-    of the open tab.
+    folder in which lines and looks are kept as evidence (a case's own where a case is explored). With a case's `focus`
+    the window, the service and the trace chosen here move its other widgets, and theirs move this one. Static twin:
+    the look of the open tab.
     """
 
-    def __init__(self, view: LogView, *, save_to: str = "explorations") -> None:
+    def __init__(self, view: LogView, *, save_to: str = "explorations", focus: Focus | None = None) -> None:
         self._whole = view
+        self.focus = focus or Focus()
         self._save_to = str(view.evidence_folder or save_to)
-        self.value = view
+        self.value = self._where_others_look(view)
         self.look: Look | None = None
+        self._followed: str | None = None
         self._fresh: set[int] = set()
         self._back = Background(self._share)
-        self._build(view)
+        self._build(self.value)
+        self.focus.watch(self._moved)
         self._volume()
         self._open_tab()
         self._read_all()
@@ -64,11 +80,11 @@ class LogExplorer(widgets.VBox):
             lambda text, caret: self.value.completions(text, caret=caret), value=view.line,
             placeholder='words, "a phrase", -not, /pattern/, field=value',
         )  # fmt: skip
-        find = _button("Find", "Ask for the lines that fit (Enter)", lambda: self._narrow())
-        again = _button("All again", "Clear the query and the window", self._all_again)
-        self._exactly = _button("Count exactly", "Over all lines instead of a sample", lambda: self._refine(force=True))
-        self._cancel = _button("Cancel", "Call off what is being counted", self._call_off)
-        keep = _button("Save", "Keep what the open tab shows as evidence", self._save)
+        find = button("Find", "Ask for the lines that fit (Enter)", lambda: self._narrow())
+        again = button("All again", "Clear the query and the window", self._all_again)
+        self._exactly = button("Count exactly", "Over all lines instead of a sample", lambda: self._refine(force=True))
+        self._cancel = button("Cancel", "Call off what is being counted", self._call_off)
+        keep = button("Save", "Keep what the open tab shows as evidence", self._save)
         self._code_button = widgets.ToggleButton(description="Show code", value=False, layout=_BUTTON)
         self.go_to = widgets.Text(
             placeholder="a time, or a trace or request id", description="go to", continuous_update=False,
@@ -78,7 +94,10 @@ class LogExplorer(widgets.VBox):
         self._doing = widgets.HTML()
         self._says = widgets.HTML().add_class("ik-says")
         self._code = widgets.HTML(layout=widgets.Layout(display="none"))
-        self.brush = Brush(pd.DataFrame({"time": [], "n": []}), window=view.window, step_s=1.0)
+        self.brush = Brush(
+            NOTHING, window=self._whole.window, step_s=1.0,
+            value=None if view.window == self._whole.window else view.window,
+        )  # fmt: skip
         self.lines = LogLines(self._act)
         self._boxes = [widgets.VBox([self.lines]), *(widgets.VBox() for _ in TABS[1:])]
         self.tabs = widgets.Tab(children=self._boxes, titles=TABS)
@@ -116,6 +135,7 @@ class LogExplorer(widgets.VBox):
             self._say(str(refused), bad=True)
             return
         self.value = asked
+        self.focus.choose("service", service_in(asked.line))
         self._volume()
         self._renew()
 
@@ -124,7 +144,26 @@ class LogExplorer(widgets.VBox):
         if window == self.value.window:
             return
         self.value = self.value.between(window.start, window.end)
+        self.focus.choose("window", self.brush.value)
         self._renew()
+
+    def _moved(self, part: str) -> None:
+        """Something was chosen in another widget."""
+        chosen = self.focus.chosen
+        if part == "window":
+            self.brush.value = None if chosen.window is None else chosen.window.intersect(self._whole.window)
+        elif part == "service" and chosen.service != service_in(self.query.value):
+            self.query.value = with_service(self.query.value, chosen.service)
+        elif part == "trace" and chosen.trace is not None and chosen.trace != self._followed:
+            self._go(chosen.trace)
+
+    def _where_others_look(self, view: LogView) -> LogView:
+        """The view narrowed to the window and the service that are chosen already."""
+        chosen = self.focus.chosen
+        window = None if chosen.window is None else chosen.window.intersect(view.window)
+        if chosen.service is not None:
+            view = view.ask(with_service(view.line, chosen.service))
+        return view if window is None else view.between(window.start, window.end)
 
     def _all_again(self) -> None:
         self.value = self._whole
@@ -136,7 +175,7 @@ class LogExplorer(widgets.VBox):
             self._renew()
 
     def _add(self, field: str, value: str, *, without: bool = False) -> None:
-        said = f"{quote_field(field)}={_quoted(value)}"
+        said = f"{quote_field(field)}={quoted(value)}"
         self.query.value = f"{self.query.value} {'-' if without else ''}{said}".strip()
 
     def _hide(self, template: str) -> None:
@@ -149,6 +188,8 @@ class LogExplorer(widgets.VBox):
             self._go(pd.Timestamp(line["time"]).isoformat())
         elif act == "follow" and (key := followed(line)):
             self._go(key)
+            if key == line.get("trace_id"):
+                self.focus.choose("trace", key)
         elif act == "hide":
             from kit.templates import mine_templates
 
@@ -165,10 +206,11 @@ class LogExplorer(widgets.VBox):
             return
         self._fresh.discard(LINES)
         self.tabs.selected_index = LINES
-        moment = _moment(said, self.value.window)
+        moment = moment_of(said, self.value.window)
         if moment is not None:
             look = self._try(lambda: self.value.context(moment, around_s=_AROUND_S, n=_SHOWN))
         else:
+            self._followed = said
             look = self._try(lambda: self.value.follow(said))
         if look is not None:
             at = -1
@@ -215,18 +257,26 @@ class LogExplorer(widgets.VBox):
     def _volume(self) -> None:
         """The bars of the whole window, so that there is always something to drag on."""
 
-        def ask(view: LogView) -> Look:
-            return view.between(self._whole.window.start, self._whole.window.end).volume()
+        whole = self._whole.window
 
-        def draw(look: Look) -> None:
-            self.brush.label = "Lines over time (sampled)" if look.sampled else "Lines over time"
-            self.brush.show(look.table, window=self._whole.window, step_s=step_seconds(self._whole.every))
+        def draw(look: Look, bars: pd.DataFrame) -> None:
+            self.brush.label = "Lines over time" + (" (sampled)" if look.sampled else "")
+            if bars["bad"].any():
+                self.brush.label += ", errors in front"
+            self.brush.show(bars, window=whole, step_s=step_seconds(self._whole.every))
 
-        look = self._try(lambda: ask(self.value))
-        if look is not None:
-            draw(look)
-            if look.sampled and not self.value.line:
-                self._back.ask("counting lines", lambda: ask(self.value.exactly()), draw)
+        asked = self.value.between(whole.start, whole.end)
+        look = self._try(lambda: asked.volume(by="level" if "level" in asked.known_fields else None))
+        if look is None:
+            return
+        bars = bars_of(look.table)
+        draw(look, bars)
+        if look.sampled and not self.value.line and not self._whole.is_affordable:
+
+            def show(counted: Look) -> None:
+                draw(counted, with_bad(counted.table, bars))
+
+            self._back.ask("counting lines", lambda: asked.exactly().volume(), show)
 
     def _open_tab(self) -> None:
         number = self.tabs.selected_index or 0
@@ -270,13 +320,28 @@ class LogExplorer(widgets.VBox):
         if number == LINES:
             return lambda view: view.lines(_SHOWN), lambda look: self.lines.show(look.table)
         if number == VALUES:
-            return lambda view: view.facets(), self._draw_values
+            return lambda view: view.facets(), self._fill(
+                VALUES,
+                lambda look: value_rows(look, self._add, lambda field, value: self._add(field, value, without=True)),
+            )
         if number == KINDS:
             before = self._before() if self.value.window != self._whole.window else None
-            return lambda view: view.templates(before=before), self._draw_kinds
+            draw = self._fill(KINDS, lambda look: kind_rows(look, self._hide, self._measure))
+            return lambda view: view.templates(before=before), draw
         chosen = self.value.window != self._whole.window
-        others = self._whole.ask(self.value.line).between(*_outside(self)) if chosen and not self.value.line else None
-        return lambda view: view.different(from_=others), self._draw_differences
+        others = None
+        if chosen and not self.value.line:
+            other = _outside(self._whole.window, self.value.window)
+            others = self._whole.between(other.start, other.end)
+        return lambda view: view.different(from_=others), self._fill(DIFFERENCES, difference_rows)
+
+    def _fill(self, number: int, rows: Callable[[Look], list[Any]]) -> Draw:
+        """How an answer is shown in this tab."""
+
+        def draw(look: Look) -> None:
+            self._boxes[number].children = rows(look)
+
+        return draw
 
     def _refine(self, *, force: bool = False) -> None:
         """Ask the open tab's question over all lines in the background, where it was sampled and that is affordable."""
@@ -306,57 +371,16 @@ class LogExplorer(widgets.VBox):
 
             self._back.ask("reading all lines", self._whole.hold, done, instead="all")
 
-    def _draw_values(self, look: Look) -> None:
-        rows = []
-        for field, part in look.table.groupby("field", sort=False):
-            buttons = [self._value_row(str(field), row) for row in part.head(6).itertuples(index=False)]
-            rows.append(widgets.VBox([widgets.HTML(f"<b>{escaped(visible(field))}</b>"), *buttons]))
-        empty = [widgets.HTML("No field has few enough values to list.")]
-        self._boxes[VALUES].children = [widgets.GridBox(rows, layout=_GRID)] if rows else empty
-
-    def _value_row(self, field: str, row: Any) -> Any:
-        value = str(row.value)
-        only = _button("only", f"Only {field} = {value}", lambda: self._add(field, value), small=True)
-        without = _button(
-            "without", f"Without {field} = {value}", lambda: self._add(field, value, without=True), small=True
-        )
-        bar = f'<span class="ik-bar-share" style="width:{max(1, round(60 * row.share))}px"></span>'
-        said = widgets.HTML(f"{bar}<code>{escaped(visible(value)[:80])}</code> {row.n:,.0f} ({_share(row.share)})")
-        return widgets.HBox([said] if value.startswith("<") else [only, without, said])
-
-    def _draw_kinds(self, look: Look) -> None:
-        rows = []
-        for row in look.table.head(30).itertuples(index=False):
-            template = str(row.template)
-            hide = _button("hide", "Leave these lines out", lambda t=template: self._hide(t), small=True)
-            measure = _button(
-                "numbers", "What its variables say", lambda t=template: self._measure(t), small=True
-            )  # fmt: skip
-            kind = f"<b>{escaped(getattr(row, 'class', ''))}</b> " if hasattr(row, "class") else ""
-            n = getattr(row, "n", getattr(row, "incident", 0.0))
-            said = widgets.HTML(f"{kind}{n:,.0f} × <code>{escaped(visible(template)[:300])}</code>")
-            rows.append(widgets.HBox([hide, measure, said] if "<*>" in template else [hide, said]))
-        self._boxes[KINDS].children = rows or [widgets.HTML("No line has a message.")]
-
     def _measure(self, template: str) -> None:
         """The variables of a template as columns: what each says, by service."""
         looks = []
-        for position in range(min(template.count("<*>"), 4)):
+        for position in range(min(template.count("<*>"), MOST_VARIABLES)):
             look = self._try(lambda p=position: self.value.column(template, p))
             if look is None:
                 return
             looks.append(look)
-        parts: list[Any] = [_button("back", "The kinds of line", self._renew, small=True)]
-        for look in looks:
-            parts.append(widgets.HTML(f"<p>{escaped(look.headline)}</p>"))
-            parts.append(_text_table(_summary(look.table)))
-        self._boxes[KINDS].children = parts
+        self._boxes[KINDS].children = variable_rows(looks, self._renew)
         self._shown(looks[0])
-
-    def _draw_differences(self, look: Look) -> None:
-        names = [c for c in ("predicate", "bad_share", "good_share", "explains", "because") if c in look.table]
-        table = look.table[names].rename(columns={"bad_share": "share here", "good_share": "share elsewhere"})
-        self._boxes[DIFFERENCES].children = [_text_table(table)]
 
     def _before(self) -> Window | None:
         """As long a stretch as the chosen window, just before it; None where nothing was before."""
@@ -385,72 +409,21 @@ class LogExplorer(widgets.VBox):
 
     def _shown(self, look: Look, *, exact: bool = False) -> None:
         self.look = look
-        mark = '<span class="ik-mark-sampled">sampled</span> ' if look.sampled else ""
-        mark = '<span class="ik-mark-exact">exact</span> ' if exact and not look.sampled else mark
-        lacks = "; ".join(look.because)
-        more = f' <span class="ik-lacks">({escaped(visible(lacks))})</span>' if lacks else ""
-        self._says.value = f'<div role="status">{mark}{escaped(look.headline)}{more}</div>'
+        self._says.value = look_html(look, exact=exact)
         self._show_code(self._code_button.value)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
-        class_ = ' class="ik-refused"' if bad else ""
-        self._says.value = f'<div role="status"{class_}>{escaped(visible(text))}</div>'
+        self._says.value = refusal_html(text, bad=bad)
 
     def _show_code(self, wanted: bool) -> None:
         self._code.value = f"<pre>import kit\n{escaped(self.code)}</pre>"
         self._code.layout.display = "" if wanted else "none"
 
 
-_SMALL = widgets.Layout(width="74px", height="24px", flex="0 0 auto")
 _BUTTON = widgets.Layout(width="auto")
-_GRID = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(330px, 1fr))", grid_gap="8px")
 
 
-def _button(text: str, tip: str, does: Callable[[], None], *, small: bool = False) -> Any:
-    made = widgets.Button(description=text, tooltip=tip[:300], layout=_SMALL if small else widgets.Layout(width="auto"))
-    made.on_click(lambda _: does())
-    return made
-
-
-def _share(share: float) -> str:
-    return "under 1 %" if 0 < share < 0.005 else f"{share:.0%}"
-
-
-def _moment(said: str, window: Window) -> Any:
-    """The time that was meant: with its zone, or as UTC on the window's first day; None where it is none."""
-    from datetime import UTC, datetime, time
-
-    try:
-        found = datetime.fromisoformat(said)
-    except ValueError:
-        try:
-            found = datetime.combine(window.start.date(), time.fromisoformat(said))
-        except ValueError:
-            return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _summary(table: pd.DataFrame) -> pd.DataFrame:
-    """What a variable's values are like, by service: numbers by quantiles, others by their commonest."""
-    if not len(table):
-        return table[["value"]]
-    if pd.api.types.is_numeric_dtype(table["value"]):
-        grouped = table.groupby(table["service"].astype(str))["value"]
-        found = grouped.agg(n="size", median="median", p99=lambda v: v.quantile(0.99), largest="max").reset_index()
-        return found.sort_values("n", ascending=False).head(20)
-    return table["value"].value_counts().head(20).rename_axis("value").reset_index(name="n")
-
-
-def _outside(explorer: LogExplorer) -> tuple[Any, Any]:
+def _outside(whole: Window, chosen: Window) -> Window:
     """The longer part of the whole window beside the chosen one."""
-    whole, chosen = explorer._whole.window, explorer.value.window
     before, after = (whole.start, chosen.start), (chosen.end, whole.end)
-    return before if before[1] - before[0] >= after[1] - after[0] else after
-
-
-def _quoted(value: str) -> str:
-    return quote_value(value) if '"' in value or "'" in value else f'"{value}"'
-
-
-def _text_table(frame: pd.DataFrame) -> Any:
-    return widgets.HTML(f'<div style="overflow:auto;max-height:420px">{table_html(frame, limit=_SHOWN)}</div>')
+    return Window(*(before if before[1] - before[0] >= after[1] - after[0] else after))

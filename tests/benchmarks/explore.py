@@ -154,7 +154,7 @@ def look(place: str, *, pairs: int) -> None:
         )
     _same_answer(files)
     if view.is_affordable:
-        step("read all lines", view.hold)
+        step("take in all lines", view.hold)
         step("exact: values", view.exactly().facets)
         step("exact: kinds of line", view.exactly().templates)
         step("exact: what is different about errors", errors.exactly().different)
