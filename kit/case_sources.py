@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from connectors.answers import Answers
 from connectors.base import Answer
 from connectors.errors import ConnectorError
-from connectors.load import Answers, Recorded
+from connectors.load import Recorded
 from kit.errors import BadCase
 from kit.progress import begun
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.load import Answers, evidence_hash
+from connectors.answers import Answers, evidence_hash
 from connectors.window import utc
 from kit.errors import BadCase
 from kit.findings import Findings

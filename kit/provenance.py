@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from connectors.load import Answers, Entry
+from connectors.answers import Answers, Entry
 from connectors.window import iso
 from kit.findings import Findings
 from kit.result import Result

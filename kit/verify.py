@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.load import Answers, evidence_hash
+from connectors.answers import Answers, evidence_hash
 from kit.bundle.bag import bag_hash, check_bag, file_hash, read_info
 from kit.errors import BadCase
 from kit.findings import Findings

@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 import tomli_w
 
+from connectors.answers import Answers, Entry
 from connectors.durable import write_whole
-from connectors.load import Answers, Entry
 from kit.findings import Findings
 from kit.incident import Incident, read_incident
 from kit.plots.chart import CHART_MIME

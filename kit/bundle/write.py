@@ -13,8 +13,8 @@ from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
 
+from connectors.answers import evidence_hash
 from connectors.durable import copy_in_place, sweep, write_whole
-from connectors.load import evidence_hash
 from kit.bundle.archive import SUFFIXES, pack
 from kit.bundle.bag import bag_hash, make_bag
 from kit.bundle.contents import Staged, rows_told, stage

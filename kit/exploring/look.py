@@ -47,7 +47,7 @@ class Look(Result):
 
         Gives the ids under which it is found again. A look that rests on no single answer is kept as the table shown.
         """
-        from connectors.load import Answers
+        from connectors.answers import Answers
 
         kept = Answers(Path(folder).expanduser())
         return tuple(kept.keep(answer).evidence for answer in self.answers or (self._as_answer(),))

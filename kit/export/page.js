@@ -17,18 +17,50 @@
     document.head.appendChild(script);
   }
   // A title is broken for a wide page; on a narrow one, and on paper, it is broken again and given the room.
+  var NARROW = 860, LINE = 30, LETTER = 6;
   function fitTitle(layout, width) {
-    if (!layout.title || !layout.title.text || width > 860) return;
-    var before = layout.title.text.split("<br>"), room = Math.max(24, Math.floor((width - 20) / 7.9)), lines = [""];
-    before.join(" ").split(" ").forEach(function (word) {
-      var last = lines[lines.length - 1];
-      if (last && last.length + word.length + 1 > room) lines.push(word);
-      else lines[lines.length - 1] = last ? last + " " + word : word;
-    });
-    var more = 19 * Math.max(0, lines.length - before.length);
+    if (!layout.title || !layout.title.text) return;
+    var before = layout.title.text.split("<br>"), lines = broken(before.join(" "), (width - 20) / 7.9);
+    var more = LINE * Math.max(0, lines.length - before.length);
     layout.title.text = lines.join("<br>");
     layout.margin = Object.assign({}, layout.margin, { t: ((layout.margin || {}).t || 64) + more });
     layout.height = (layout.height || 320) + more;
+  }
+  function broken(text, room) {
+    var lines = [""];
+    text.split(" ").forEach(function (word) {
+      var last = lines[lines.length - 1];
+      if (last && last.length + word.length + 1 > Math.max(24, room)) lines.push(word);
+      else lines[lines.length - 1] = last ? last + " " + word : word;
+    });
+    return lines;
+  }
+  // Names on the left take two fifths of a narrow chart at most; cut ones stand whole under the pointer and in a table.
+  function fitNames(figure, width) {
+    var room = Math.max(14, Math.floor(0.4 * width / LETTER));
+    Object.keys(figure.layout).forEach(function (key) {
+      var axis = figure.layout[key], which = /^([xy])axis(\d*)$/.exec(key);
+      if (!which) return;
+      if (which[1] === "x") {
+        if (axis.title && axis.title.text) axis.title.text = broken(axis.title.text, 0.55 * width / LETTER).join("<br>");
+        return;
+      }
+      if (axis.type && axis.type !== "category") return;
+      var names = axis.ticktext || [];
+      if (!axis.ticktext) figure.data.forEach(function (trace) {
+        if ((trace.yaxis || "y") !== "y" + which[2] || !Array.isArray(trace.y)) return;
+        trace.y.forEach(function (y) { if (typeof y === "string" && names.indexOf(y) < 0) names.push(y); });
+      });
+      if (!names.some(function (name) { return cut(name, room) !== name; })) return;
+      if (!axis.ticktext) { axis.tickmode = "array"; axis.tickvals = names; }
+      axis.ticktext = names.map(function (name) { return cut(name, room); });
+    });
+  }
+  function cut(name, room) {
+    if (name.indexOf("<br>") >= 0) return name;
+    var state = /\s*\[[^\]]*\]$/.exec(name), end = state ? state[0] : "";
+    var letters = name.slice(0, name.length - end.length).match(/&[a-z]+;|[^]/g) || [];
+    return letters.length + end.length <= room ? name : letters.slice(0, room - end.length - 1).join("") + "…" + end;
   }
   function draw(holder) {
     if (holder.dataset.drawn) return Promise.resolve();
@@ -38,8 +70,11 @@
     figure.layout.font = Object.assign({}, figure.layout.font, { color: ink() });
     figure.layout.autosize = true;
     delete figure.layout.width;
-    fitTitle(figure.layout, holder.clientWidth);
-    if (printing) figure.layout.height = Math.min(figure.layout.height || 320, 900); // one sheet of paper
+    if (holder.clientWidth <= NARROW) {
+      fitTitle(figure.layout, holder.clientWidth);
+      fitNames(figure, holder.clientWidth);
+    }
+    if (printing) figure.layout.height = Math.min(0.9 * (figure.layout.height || 320), 900); // at most one sheet
     holder.style.height = (figure.layout.height || 320) + "px";
     var config = { displaylogo: false, responsive: true, displayModeBar: printing ? false : "hover" };
     return Plotly.newPlot(holder, figure.data, figure.layout, config);

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from connectors.load import Answers, Entry, evidence_hash
+from connectors.answers import Answers, Entry, evidence_hash
 from kit.export.markdown import cleaned, linked, prose
 from kit.findings import Findings
 from kit.plain_text import escaped
@@ -237,9 +237,9 @@ def _evidence(page: _Page, entries: Sequence[Entry]) -> str:
         outside = (fetch.link or "").startswith(("https://", "http://"))
         link = f' <a href="{escaped(fetch.link)}">open at the source</a>' if outside else ""
         rows.append(
-            f'<tr id="{entry.evidence}"><td><code>{entry.evidence}</code></td><td>{escaped(fetch.source)}<br>'
+            f'<tr id="{entry.evidence}"><td><code>{entry.evidence}</code></td><td>{escaped(fetch.source)} <br>'
             f"{escaped(fetch.question)}</td><td>{escaped(fetch.window or 'all')}</td><td>{fetch.rows:,}"
-            f"{f'<br><span class=partial>{escaped(lacks)}</span>' if lacks else ''}</td>"
+            f"{f' <br><span class=partial>{escaped(lacks)}</span>' if lacks else ''}</td>"
             f"<td><details><summary>query</summary><pre>{escaped(fetch.query)}</pre>"
             f"<pre>{escaped(entry.arguments)}</pre>"
             f"<small>{escaped(fetch.engine)}; sha256 of the table file {entry.sha256}</small></details>{link}"

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import tomli_w
 
+from connectors.answers import Answers, evidence_hash
 from connectors.base import Answer, Fetch
 from connectors.durable import write_whole
 from connectors.errors import ConnectorError
-from connectors.load import Answers, evidence_hash
 from connectors.settings import Settings
 from kit.choices import CHOICES
 from kit.errors import BadCase

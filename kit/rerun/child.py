@@ -22,7 +22,7 @@ def main(work: Path) -> None:
 
 
 def _report(exported: Path, case: Path) -> dict[str, Any]:
-    from connectors.load import Answers
+    from connectors.answers import Answers
     from kit.findings import Findings
     from kit.plots.chart import PLOTLY_MIME
 

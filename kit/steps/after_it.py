@@ -95,7 +95,7 @@ def try_guardrails(case: Case, *, history: Iterable[tuple[pd.DataFrame, pd.DataF
             recovered=end,
             effects=case.levers.effects,
             reversals=[s.ref or s.id for s in case.suspects.suspects if s.reverts],
-            said=case.spot.said,
+            said=[*filter(None, [_said_first(case)]), *case.spot.said],
         ),
     )
 
@@ -167,7 +167,7 @@ def _said_first(case: Case) -> str | None:
 
 def draft(case: Case) -> Postmortem:
     """07: the postmortem as far as the findings carry it."""
-    from connectors.load import evidence_hash
+    from connectors.answers import evidence_hash
     from kit.playbooks.seed import bind
     from kit.postmortem import draft_postmortem
 

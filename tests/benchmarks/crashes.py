@@ -24,8 +24,8 @@ from pathlib import Path
 
 import orjson
 
+from connectors.answers import Answers
 from connectors.durable import sweep
-from connectors.load import Answers
 from kit.bundle.bag import check_bag
 from kit.bundle.received import admitted
 from kit.bundle.write import write_bundle

@@ -8,9 +8,10 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from connectors.answers import Answers, evidence_hash
 from connectors.base import Selection
 from connectors.errors import BadInput, NotRecorded, SourceUnavailable, UnknownField
-from connectors.load import Answers, Recorded, evidence_hash
+from connectors.load import Recorded
 from connectors.schema import conform
 from connectors.tables import Tables
 from connectors.window import Window

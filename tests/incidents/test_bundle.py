@@ -11,8 +11,8 @@ import bagit
 import orjson
 import pytest
 
+from connectors.answers import evidence_hash
 from connectors.errors import NotRecorded
-from connectors.load import evidence_hash
 from kit.bundle.bag import check_bag, read_info
 from kit.bundle.contents import stage
 from kit.bundle.received import open_bundle, read_received, trust

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.answers import Answers
 from connectors.durable import sweep
-from connectors.load import Answers
 from kit.bundle.archive import unpack
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ import sys, itertools
 from pathlib import Path
 import pyarrow as pa
 from connectors.base import Answer, Fetch
-from connectors.load import Answers
+from connectors.answers import Answers
 answers = Answers(Path(sys.argv[1]))
 first = len(answers)
 for n in itertools.count(first):

@@ -98,7 +98,7 @@ def test_a_servers_own_language_is_refused_by_files(logs):
 
 
 def test_a_look_is_kept_as_evidence_and_read_back(logs, tmp_path):
-    from connectors.load import Answers
+    from connectors.answers import Answers
 
     found = logs.find("pool").lines(5)
     (evidence,) = found.save(tmp_path / "kept")

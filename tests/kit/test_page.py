@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from connectors.load import Answers, Recorded
+from connectors.answers import Answers
+from connectors.load import Recorded
 from connectors.schema import conform
 from connectors.tables import Tables
 from connectors.window import Window

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 
+from connectors.answers import Answers
 from connectors.base import Answer, Fetch, canonical
-from connectors.load import Answers
 from connectors.schema import conform
 from connectors.window import Window
 from kit.errors import BadCase, CheckFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.load import Answers
+from connectors.answers import Answers
 from kit import snapshot
 from kit.case import Case
 from kit.errors import BadCase
