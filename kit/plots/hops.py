@@ -26,7 +26,7 @@ def latency_by_hop(hops: pd.DataFrame, *, title: str) -> Chart:
     state = table["state"] if "state" in table else seen.map({True: "good", False: "unknown"})
     colours = [BAD if s == "bad" else GREY if s == "unknown" else GOOD for s in state]
     text = [
-        f"{added * 1000:+,.0f} ms ({before * 1000:,.0f} → {after * 1000:,.0f})" if known else "not visible"
+        f"{round(added * 1000):+,d} ms ({before * 1000:,.0f} → {after * 1000:,.0f})" if known else "not visible"
         for added, before, after, known in zip(table["added_s"], table["before_s"], table["after_s"], seen, strict=True)
     ]
     added = table["added_s"].fillna(0.0).to_numpy(dtype=float)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
+from kit.plain_text import visible
 from kit.plots.chart import Chart
 from kit.plots.theme import BAD, BLUE, GREY, ORANGE, plain, styled
 
@@ -22,7 +24,7 @@ def template_changes(templates: pd.DataFrame, *, title: str, top: int = 12) -> C
     import plotly.graph_objects as go
 
     table = templates[templates["class"] != "unchanged"].head(top)
-    names = [plain(_short(f"[{c}] {t}")) for c, t in zip(table["class"], table["template"], strict=True)]
+    names = [_lines(_short(f"[{c}] {t}")) for c, t in zip(table["class"], table["template"], strict=True)]
     figure = go.Figure()
     for name, column, colours in (
         ("before", "baseline_rate", [GREY] * len(table)),
@@ -41,6 +43,11 @@ def template_changes(templates: pd.DataFrame, *, title: str, top: int = 12) -> C
         figure.add_annotation(text="no template is new, gone or changed", showarrow=False, x=0.5, y=0)
     styled(figure, title=title, height=160 + 40 * max(len(table), 1))
     return Chart(title, figure, table, description="rate of each changed log template before and since the onset")
+
+
+def _lines(text: str) -> str:
+    """The text in lines of a width that leaves the bars their room."""
+    return "<br>".join(plain(line) for line in textwrap.wrap(visible(text), 46))
 
 
 def _short(text: str, limit: int = 90) -> str:
