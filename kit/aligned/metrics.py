@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from connectors.increments import bins_after, increments
 from kit.aligned.cells import reduce
 from kit.aligned.intervals import by_signal_and_time, refuse_finer
 from kit.numerics import columns
@@ -59,16 +60,11 @@ def counter_increase(times: np.ndarray, values: np.ndarray, grid: Grid) -> np.nd
     The value at the last sample ≤ the bin's end less that at the last sample ≤ its start, resets added; so the bins sum
     to the whole. A bin without a new sample is NaN; what grew across a gap stands in the first bin after it.
     """
+    grown, bins = increments(values), bins_after(times, grid.start_us, grid.step_us)
+    counted = ~np.isnan(grown) & (bins >= 0) & (bins < grid.size)
     out = np.full(grid.size, np.nan)
-    if len(times) < 2:
-        return out
-    step = np.diff(values)
-    grown = np.concatenate([[0.0], np.cumsum(np.where(step < 0, values[1:], step))])
-    edges = grid.start_us + grid.step_us * np.arange(grid.size + 1, dtype=np.int64)
-    last = np.searchsorted(times, edges, side="right") - 1
-    before, after = np.maximum(last[:-1], 0), last[1:]
-    fresh = after > before
-    out[fresh] = grown[after[fresh]] - grown[before[fresh]]
+    out[bins[counted]] = 0.0
+    np.add.at(out, bins[counted], grown[counted])
     return out
 
 

@@ -98,18 +98,26 @@ def test_what_a_counter_grew_across_a_gap_stands_after_the_gap():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(-60, 700), st.integers(0, 50)), min_size=2, max_size=60, unique_by=lambda x: x[0]),
+    st.lists(
+        st.tuples(st.integers(-60, 700), st.integers(0, 50), st.booleans()),
+        min_size=2,
+        max_size=60,
+        unique_by=lambda x: x[0],
+    ),
     st.sampled_from(["7s", "30s", "1m"]),
 )
 def test_counter_bins_sum_to_the_whole(samples, every):
     samples.sort()
-    at = np.array([US0 + s * 1_000_000 for s, _ in samples])
-    values = np.cumsum([v for _, v in samples]).astype(float)
+    at = np.array([US0 + s * 1_000_000 for s, _, _ in samples])
+    values, whole = [100.0], 0.0
+    for _, growth, restart in samples[1:]:
+        values.append(growth + (0.0 if restart and growth < values[-1] else values[-1]))
+        whole += growth
     window = Window.of(
         pd.Timestamp(int(at[0]), unit="us", tz="UTC"), pd.Timestamp(int(at[-1]) + 61_000_000, unit="us", tz="UTC")
     )
-    got = counter_increase(at, values, Grid.of(window, every))
-    assert np.nansum(got) == values[-1] - values[0]
+    got = counter_increase(at, np.array(values), Grid.of(window, every))
+    assert np.nansum(got) == whole
 
 
 @settings(max_examples=60, deadline=None)
