@@ -19,6 +19,11 @@ _HERE = Path(__file__).parent
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
+def script(name: str) -> str:
+    """The browser's part of the widget of this name, after what all widgets share."""
+    return "".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("shared", name))
+
+
 class Alive(anywidget.AnyWidget):
     """What all widgets of the walk are: a title, one line that says what is chosen, a body, show code, pin.
 
@@ -27,7 +32,7 @@ class Alive(anywidget.AnyWidget):
     of it that moves anywhere draws each of them again. A refusal is said in the line and changes nothing.
     """
 
-    _esm = (_HERE / "shared.js").read_text(encoding="utf-8") + (_HERE / "alive.js").read_text(encoding="utf-8")
+    _esm = script("alive")
     _css = (_HERE / "alive.css").read_text(encoding="utf-8")
     body = traitlets.Unicode().tag(sync=True)
     kind = traitlets.Unicode("alive").tag(sync=True)
@@ -135,6 +140,12 @@ class Alive(anywidget.AnyWidget):
             else {"text/html": twin, "text/plain": visible(f"{self.title} — {self._status()}")}
         )
         return {**static, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
+
+
+def status(text: str, *, bad: bool = False) -> str:
+    """A line that says how a form stands, as HTML; `bad`: as a refusal."""
+    look = ' style="color:#D55E00;font-weight:600"' if bad else ""
+    return f'<div role="status"{look}>{escaped(text)}</div>'
 
 
 def pick(name: str, *, pressed: bool, label: str = "") -> str:

@@ -15,6 +15,11 @@ from kit.plain_text import escaped
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800)
 
 
+def ms(moment: Any) -> float:
+    """The instant as a browser counts it: milliseconds since 1970."""
+    return float(moment.timestamp() * 1000.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A window laid out between two places; `zone` is the people's, for the words only."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import pandas as pd
@@ -13,6 +12,8 @@ import traitlets
 
 from connectors.window import Window, iso
 from kit.plain_text import visible
+from kit.widgets.alive import script
+from kit.widgets.axis import ms
 
 _HERE = Path(__file__).parent
 
@@ -24,7 +25,7 @@ class Brush(anywidget.AnyWidget):
     are (time, label) pairs, changes for example. Watch `chosen` to follow the choice. Its static twin is the table.
     """
 
-    _esm = (_HERE / "shared.js").read_text(encoding="utf-8") + (_HERE / "brush.js").read_text(encoding="utf-8")
+    _esm = script("brush")
     _css = _HERE / "brush.css"
     bars = traitlets.List().tag(sync=True)
     span = traitlets.List([0.0, 1.0]).tag(sync=True)
@@ -55,10 +56,10 @@ class Brush(anywidget.AnyWidget):
         bad = table["bad"] if "bad" in table else [0] * len(table)
         columns = zip(pd.to_datetime(table["time"], utc=True), table["n"], bad, strict=True)
         with self.hold_sync():
-            self.span = [_ms(window.start), _ms(window.end)]
+            self.span = [ms(window.start), ms(window.end)]
             self.step_ms = step_s * 1000.0
-            self.bars = [[_ms(t.to_pydatetime()), float(n), float(b)] for t, n, b in columns]
-            self.marks = [[_ms(t), visible(str(text))[:200]] for t, text in marks]
+            self.bars = [[ms(t.to_pydatetime()), float(n), float(b)] for t, n, b in columns]
+            self.marks = [[ms(t), visible(str(text))[:200]] for t, text in marks]
             if self.chosen and not (self.span[0] <= self.chosen[0] < self.chosen[1] <= self.span[1]):
                 self.chosen = []
 
@@ -67,18 +68,14 @@ class Brush(anywidget.AnyWidget):
         """The chosen window, to whole milliseconds; None while none is chosen."""
         if len(self.chosen) != 2 or round(self.chosen[0]) >= round(self.chosen[1]):
             return None
-        return Window(*(datetime.fromtimestamp(round(ms) / 1000.0, UTC) for ms in self.chosen))
+        return Window(*(datetime.fromtimestamp(round(at) / 1000.0, UTC) for at in self.chosen))
 
     @value.setter
     def value(self, window: Window | None) -> None:
-        self.chosen = [] if window is None else [_ms(window.start), _ms(window.end)]
+        self.chosen = [] if window is None else [ms(window.start), ms(window.end)]
 
     @property
     def code(self) -> str:
         """The line of Python that names the same window; empty while none is chosen."""
         window = self.value
         return "" if window is None else f"kit.Window.of({iso(window.start)!r}, {iso(window.end)!r})"
-
-
-def _ms(moment: Any) -> float:
-    return float(moment.timestamp() * 1000.0)

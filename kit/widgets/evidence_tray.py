@@ -14,7 +14,7 @@ from kit.focus import Focus
 from kit.pins import Pins, pin_of
 from kit.plain_text import escaped, visible
 from kit.result import cell_text
-from kit.widgets.alive import WIDGET_MIME, Alive, pick
+from kit.widgets.alive import WIDGET_MIME, Alive, pick, status
 
 WHOLE, ALL_ROWS = "the whole of it", -1
 LINES = 200
@@ -152,8 +152,7 @@ class EvidenceTray(widgets.VBox):
         self._say(said)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
-        colour = "color:#D55E00;" if bad else ""
-        self._says.value = f'<div role="status" style="{colour}">{escaped(text)}</div>'
+        self._says.value = status(text, bad=bad)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         live = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}

@@ -19,7 +19,7 @@ from kit.frame_spec import FrameSpec
 from kit.loader import Loader
 from kit.plain_text import escaped
 from kit.result import table_html
-from kit.widgets.alive import WIDGET_MIME
+from kit.widgets.alive import WIDGET_MIME, status
 
 
 class LoadForm(widgets.VBox):
@@ -216,8 +216,7 @@ class LoadForm(widgets.VBox):
             self.source.value = source
 
     def _say(self, text: str, *, bad: bool = False) -> None:
-        colour = "color:#D55E00;" if bad else ""
-        self._says.value = f'<div role="status" style="{colour}">{escaped(text)}</div>'
+        self._says.value = status(text, bad=bad)
 
     @property
     def twin(self) -> str:

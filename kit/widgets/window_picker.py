@@ -17,8 +17,8 @@ from kit.focus import Focus
 from kit.pins import Pins
 from kit.plain_text import escaped, visible
 from kit.plots.decimate import kept_points
-from kit.widgets.alive import _HERE, Alive
-from kit.widgets.axis import STEPS_S
+from kit.widgets.alive import Alive, script
+from kit.widgets.axis import STEPS_S, ms
 
 if TYPE_CHECKING:
     from kit.plots.chart import Chart
@@ -37,7 +37,7 @@ class WindowPicker(Alive):
     computed.
     """
 
-    _esm = (_HERE / "shared.js").read_text(encoding="utf-8") + (_HERE / "picker.js").read_text(encoding="utf-8")
+    _esm = script("picker")
     rows = traitlets.List().tag(sync=True)
     span = traitlets.List([0.0, 1.0]).tag(sync=True)
     step_ms = traitlets.Float(1000.0).tag(sync=True)
@@ -75,12 +75,12 @@ class WindowPicker(Alive):
             self.cited = f"{self.evidence[0]}{more}" if self.evidence else ""
             self.step_ms = step * 1000.0
             if len(symptom):
-                self.span = [_ms(symptom.index[0]), _ms(symptom.index[-1]) + self.step_ms]
+                self.span = [ms(symptom.index[0]), ms(symptom.index[-1]) + self.step_ms]
                 self.rows = [_line(symptom, name, bad=n == 0) for n, name in enumerate(symptom.columns[:3])]
             rows = [] if changes is None else changes.itertuples(index=False)
-            self.marks = [[_ms(r.time), _label(r)] for r in rows if self.span[0] <= _ms(r.time) < self.span[1]]
+            self.marks = [[ms(r.time), _label(r)] for r in rows if self.span[0] <= ms(r.time) < self.span[1]]
             known = [(incident, "users hurt"), (onset, "")]
-            self.shades = [[_ms(s[0]), _ms(s[1]), words] for s, words in known if s is not None]
+            self.shades = [[ms(s[0]), ms(s[1]), words] for s, words in known if s is not None]
             self.ticks, self.tick_chars = _ticks(self.span)
         self.draw()
 
@@ -103,9 +103,9 @@ class WindowPicker(Alive):
     def draw(self) -> None:
         """Show the window that is chosen now."""
         window = self.value
-        inside = window is not None and _ms(window.end) > self.span[0] and _ms(window.start) < self.span[1]
+        inside = window is not None and ms(window.end) > self.span[0] and ms(window.start) < self.span[1]
         with self.hold_sync():
-            self.chosen = [_ms(window.start), _ms(window.end)] if window is not None and inside else []
+            self.chosen = [ms(window.start), ms(window.end)] if window is not None and inside else []
             self.code_text = self.code
             self.say(self._status())
 
@@ -165,7 +165,7 @@ def _is_number(value: Any) -> bool:
 def _line(frame: pd.DataFrame, name: Any, *, bad: bool) -> dict[str, Any]:
     values = frame[name].to_numpy(dtype=float)
     at = kept_points(values)
-    times = [_ms(t) for t in frame.index[at]]
+    times = [ms(t) for t in frame.index[at]]
     return {
         "name": visible(str(name))[:60], "times": times, "bad": bad,
         "values": [None if np.isnan(v) or np.isinf(v) else float(v) for v in values[at]],
@@ -189,7 +189,3 @@ def _ticks(span: Sequence[float]) -> tuple[list[float], int]:
     return [
         1000.0 * (first + n * step) for n in range(12) if first + n * step <= span[1] / 1000.0
     ], 8 if step < 60 else 5
-
-
-def _ms(moment: Any) -> float:
-    return float(moment.timestamp() * 1000.0)
