@@ -14,7 +14,8 @@ def kept_points(values: np.ndarray, *, points: int = POINTS) -> np.ndarray:
     The line is cut into `points // 2` stretches; of each the lowest and the highest value are kept, so that no spike
     is lost, and of a stretch with a gap one missing value as well, so that no gap is closed. The first and last point
     stay. Between kept points the shape is not to be read to the sample. Source: min–max decimation as in Steinarsson
-    (2013), "Downsampling Time Series for Visual Representation", section 4.
+    (2013), "Downsampling Time Series for Visual Representation", section 4. Not by tsdownsample: of its two min–max
+    variants one closes gaps and the other lets a gap hide the spikes of its stretch.
 
     >>> kept_points(np.array([1.0, 1, 9, 1, 1, 1, 1, 1]), points=4).tolist()
     [0, 2, 4, 7]
