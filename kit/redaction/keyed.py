@@ -15,7 +15,7 @@ _BARE = r"[^\s,;&|(){}\[\]\"'<>\x1e]+"
 _SCHEME = r"(?:Basic|Bearer|Digest|Token|ApiKey|Negotiate|NTLM|AWS4-HMAC-SHA256)"
 
 _PAIR = re.compile(
-    rf"(?<![\w.$-]){_QUOTE}?(?P<name>{_NAME})(?:\[\w*\])?{_QUOTE}?[ \t]{{0,8}}(?:=>|:=|==|=|:)"
+    rf"(?<![\w.$-]){_QUOTE}?(?P<name>{_NAME})(?P<at>\[\w*\])?{_QUOTE}?[ \t]{{0,8}}(?:=>|:=|==|=|:)"
     r"[ \t]{0,8}\n?[ \t]{0,8}"
     rf"(?:{_QUOTED.format(n=1)}|(?P<bare>{_BARE}))"
 )
@@ -39,6 +39,7 @@ _HEADER = re.compile(
 _BEARER = re.compile(rf"(?<![\w-]){_SCHEME} (?P<bare>[A-Za-z0-9\-._~+/]{{8,}}=*)")
 _IDENTIFIED_BY = re.compile(rf"(?i)\b(?P<name>identified by|password)\s+{_QUOTED.format(n=1)}")
 
+_PROCESS, _STATUS = re.compile(r"\[\d{3,8}\]"), re.compile(r"\d\.\d\.\d{1,3}")
 _FROM = re.compile(r"(?i)\bfrom\b|\x1e")
 _BY = re.compile(r"(?i)\b(?:group|order|partition) by [\s\w.,\"]*$")
 
@@ -122,6 +123,8 @@ def _value(match: re.Match[str], told: str) -> Iterator[Hit]:
     trimmed = trimmed[scheme.end() :] if scheme else trimmed
     if name == "bare":
         end = start + len(trimmed)
+    if match.re is _PAIR and _is_no_key(match, trimmed):
+        return
     if is_placeholder(trimmed) or (told == SECRET and re.fullmatch(_SCHEME, trimmed)):
         return
     if told == PERSONAL and name == "bare" and match.string[end : end + 1] in ("[", "(") and trimmed.isidentifier():
@@ -133,6 +136,16 @@ def _value(match: re.Match[str], told: str) -> Iterator[Hit]:
     if told == SECRET and match.re is _PAIR and re.fullmatch(r"[A-Za-z]+s", match["name"]) and trimmed.isdigit():
         return
     yield _hit(start, end, told, trimmed)
+
+
+def _is_no_key(match: re.Match[str], value: str) -> bool:
+    """Is it a program with its number (`Mail[11203]: …`), a mail's delivery status (`dsn=4.0.0`), or a small count?"""
+    name = match["name"].lower()
+    return (
+        _PROCESS.fullmatch(match["at"] or "") is not None
+        or (name == "dsn" and _STATUS.fullmatch(value) is not None)
+        or (value.isdigit() and len(value) < 3 and told_by_name(name) == SECRET)
+    )
 
 
 def _hit(start: int, end: int, told: str, value: str) -> Hit:

@@ -198,6 +198,7 @@ def plain(profile="vendor", **more):
         "checkout@checkout-1.shop.internal/http.server.request.duration.p99",
         "Failed password for root from nowhere; the session was opened",
         "users: 12, user: 0.00 s, system: 0.01 s",
+        "Mail[11203]: Unrecognized attribute; stat=Deferred, dsn=4.0.0; ProcessThread(sid:1 cport:-1)",
         "From a change to 4xx for users: every link has evidence",
         'SELECT "time", "user.name", "route", "session_id", "started" FROM logs GROUP BY "user.name", "route"',
         "us-east-1-production-checkout-service-2024-01-15-backup",
