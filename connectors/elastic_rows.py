@@ -24,6 +24,7 @@ from connectors.elastic_page import Damaged, Page, PageReader
 from connectors.elastic_server import AGAIN_S, KEPT_ALIVE, PointGone, Server, TooLarge, TooManyBuckets
 from connectors.errors import OverBudget, SourceUnavailable
 from connectors.http import Http
+from connectors.progress import reached
 from connectors.window import Window
 
 FIRST_PAGE = 500
@@ -116,6 +117,7 @@ class Rows:
             stretch, future = waiting.popleft()
             page, size = future.result()
             self._told(page)
+            reached(given / max(1, self._limit or counted or 1))
             page, rest = _cut(stretch, page, size)
             wanted = page.rows if self._limit is None else self._limit - given
             table = page.table.slice(0, wanted)

@@ -20,6 +20,7 @@ import orjson
 
 from connectors.credentials import Credential, origin_of
 from connectors.errors import AccessDenied, BadInput, ConnectorError, NotFound, SourceUnavailable
+from connectors.progress import ended_by, may_be_called_off
 
 BUSY = frozenset({429, 502, 503, 504})
 """Answers after which a read is asked again, later and later."""
@@ -65,7 +66,8 @@ class Http:
     `deadline_s` holds for a whole request, retries included, however slowly the answer trickles in. A redirect is
     followed within the origin and never out of it. The credential goes to its own origin or nowhere: `BadInput`.
     `authority` is a file of certificates to trust, for servers with a certificate of their own making. When an answer
-    is not waited for (an interrupted cell, `stop`), its connection is closed, by which a server can tell.
+    is not waited for (an interrupted cell, `stop`, a question that a widget calls off), its connection is closed, by
+    which a server can tell.
 
     >>> def answer(request):
     ...     return httpx.Response(200, json={"n": 3})
@@ -101,6 +103,7 @@ class Http:
         self._transport = transport
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._client = self._new_client()
+        self._spare: list[Http] = []
 
     def ask(
         self,
@@ -148,9 +151,24 @@ class Http:
             return Reply(0, b"was still busy with other questions of yours at the time limit")
         try:
             request = _Request(method, path, query, content, sent, ends, silence_s or self._timeout_s)
-            return self._tried(request, final)
+            return self._watched(request, final) if may_be_called_off() else self._tried(request, final)
         finally:
             self._places.release()
+
+    def _watched(self, request: _Request, final: Callable[[Reply], bool]) -> Reply:
+        """The same over a connection that nobody else waits at, closed when it is called off (`Cancelled`)."""
+        try:
+            twin = self._spare.pop()
+        except IndexError:
+            twin = self.apart()
+        try:
+            with ended_by(twin.stop):
+                return twin._tried(request, final)
+        finally:
+            if twin._stopping.is_set():
+                twin.close()
+            else:
+                self._spare.append(twin)
 
     def _tried(self, request: _Request, final: Callable[[Reply], bool]) -> Reply:
         reply = Reply(0, b"was not asked")
@@ -170,6 +188,8 @@ class Http:
             if time.monotonic() + wait_s >= request.ends:
                 break
             self._pause(wait_s)
+            if self._stopping.is_set():
+                break
         return reply
 
     def apart(self) -> Http:
@@ -180,6 +200,7 @@ class Http:
         twin._pause = self._given_pause or (lambda seconds: twin._stopping.wait(seconds) and None)
         twin._connections = weakref.WeakSet()
         twin._client = twin._new_client()
+        twin._spare = []
         return twin
 
     def stop(self) -> None:
@@ -194,6 +215,8 @@ class Http:
     def close(self) -> None:
         """Gives the connections back."""
         self._client.close()
+        while self._spare:
+            self._spare.pop().close()
 
     def _new_client(self) -> httpx.Client:
         return httpx.Client(headers=self._headers, verify=self._verify, transport=self._transport, trust_env=False)

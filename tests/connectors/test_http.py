@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from connectors.credentials import Credential
 from connectors.errors import AccessDenied, BadInput, NotFound, SourceUnavailable
 from connectors.http import TRIES, Http
+from connectors.progress import Cancelled, watched
 
 SECRET = "s3cret-token"
 CREDENTIAL = Credential("https://logs.example:443", token=SECRET)
@@ -211,3 +213,59 @@ def test_stopping_ends_what_is_under_way_and_leaves_the_rest():
             server.close()
     assert reply.status == 0
     assert not http._stopping.is_set()
+
+
+def test_a_question_that_is_called_off_ends_at_the_server_and_the_next_is_asked():
+    """The server never answers the first: its connection is closed while it waits, and no other one is."""
+    wanted = threading.Event()
+    wanted.set()
+
+    def ask(path, until):
+        with watched(lambda share: until.is_set()):
+            return http.ask("GET", path)
+
+    with socket.socket() as listener, ThreadPoolExecutor(2) as pool:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        http = Http(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        called_off = threading.Event()
+        called_off.set()
+        first = pool.submit(ask, "/first", called_off)
+        one, _ = listener.accept()
+        one.recv(4096)
+        second = pool.submit(ask, "/second", wanted)
+        other, _ = listener.accept()
+        other.recv(4096)
+        called_off.clear()
+        with pytest.raises(Cancelled, match="called off"):
+            first.result(timeout=30)
+        one.settimeout(30)
+        assert one.recv(4096) == b""
+        other.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+        assert second.result(timeout=30) == 1
+        third = pool.submit(ask, "/third", wanted)
+        assert b"/third" in other.recv(4096)  # over the connection that was left
+        other.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3")
+        assert third.result(timeout=30) == 3
+        for end in (one, other):
+            end.close()
+        http.close()
+
+
+def test_a_source_that_stays_busy_is_not_asked_again_once_nobody_wants_it():
+    asked, wanted = [], threading.Event()
+    wanted.set()
+
+    def answer(request):
+        asked.append(request)
+        wanted.clear()
+        return httpx.Response(503, headers={"retry-after": "20"})
+
+    def ask():
+        with watched(lambda share: wanted.is_set()):
+            return http.ask("GET", "/x")
+
+    http = Http("http://logs.example", transport=httpx.MockTransport(answer))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Cancelled):
+        pool.submit(ask).result(timeout=15)
+    assert len(asked) == 1

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from connectors.asking import Asking
 from connectors.elastic_logs import ElasticLogs
 from connectors.elastic_server import Server
 from connectors.http import Http
+from connectors.progress import Cancelled, watched
 from connectors.testing import HOUR, ConnectorContract, contract_documents
 from tests.servers.nodes import load
 
@@ -60,35 +62,73 @@ class IndexContract(ConnectorContract):
 
 
 def interrupted(url, product):
-    """Seconds until the server's task list no longer has a question whose cell was interrupted.
+    """Seconds until the server's task list no longer has a question of several searches whose cell was interrupted.
 
     Servers look up from their work every few thousand rows, so it takes some rows to see it.
     """
-    documents = [(f"{key}-{copy}", row) for key, row in documents_of(contract_documents()) for copy in range(30)]
-    load(url, "work", MAPPINGS, documents)
-    phrases = {"filters": {"filters": [{"match_phrase": {"message": f"pool {at}"}} for at in range(120)]}}
-    fields = ("route", "host.name", "duration_s")
-    inner = {f"c{at}": {"cardinality": {"field": field}} for at, field in enumerate(fields)}
-    body = {"size": 0, "aggs": {"a": {**phrases, "aggs": {"b": {**phrases, "aggs": inner}}}}}
-    server = Server("logs", Http(url), "work", product=product)
-
-    def tasks():
-        listed = httpx.get(f"{url}/_tasks?actions=indices:data/read/search*", trust_env=False, timeout=30).json()
-        return [task for node in listed["nodes"].values() for task in node["tasks"].values()]
+    server, bodies = _long_questions(url, product)
 
     def interrupt():
-        while not tasks():
-            pass
+        _worked_on(url)
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started deaf to it
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        server.search(Asking("logs", "count", "{}", product), body)
-    began = time.monotonic()
-    while tasks() and time.monotonic() < began + 10:
-        pass
+        server.searches(Asking("logs", "compare", "{}", product), bodies)
+    return _seconds_until_gone(url)
+
+
+def called_off(url, product):
+    """The same of one that a widget's thread asks and calls off once it is worked on, from the calling off."""
+    server, bodies = _long_questions(url, product)
+    over = threading.Event()
+
+    def ask():
+        with watched(lambda share: not over.is_set()):
+            server.searches(Asking("logs", "compare", "{}", product), bodies)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        _worked_on(url)
+        over.set()
+        began = time.monotonic()
+        assert isinstance(asked.exception(timeout=120), Cancelled)
+    _seconds_until_gone(url)
     return time.monotonic() - began
+
+
+def _long_questions(url, product):
+    documents = [(f"{key}-{copy}", row) for key, row in documents_of(contract_documents()) for copy in range(30)]
+    load(url, "work", MAPPINGS, documents)
+    fields = ("route", "host.name", "duration_s")
+    inner = {f"c{at}": {"cardinality": {"field": field}} for at, field in enumerate(fields)}
+
+    def body(first):
+        some = range(first, first + 120)
+        phrases = {"filters": {"filters": [{"match_phrase": {"message": f"pool {at}"}} for at in some]}}
+        return {"size": 0, "aggs": {"a": {**phrases, "aggs": {"b": {**phrases, "aggs": inner}}}}}
+
+    return Server("logs", Http(url), "work", product=product), [body(1_000 * number) for number in range(8)]
+
+
+def _tasks(client):
+    listed = client.get("/_tasks?actions=indices:data/read/*search*").json()
+    return [task for node in listed["nodes"].values() for task in node["tasks"].values()]
+
+
+def _worked_on(url):
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        while not _tasks(client):
+            pass
+
+
+def _seconds_until_gone(url):
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        began = time.monotonic()
+        while _tasks(client) and time.monotonic() < began + 10:
+            pass
+        return time.monotonic() - began
 
 
 def read_while_points_vanish(url, product):

@@ -13,7 +13,7 @@ from connectors.http import Http
 from connectors.settings import Budget, Place
 from connectors.tables import Tables
 from connectors.testing import HOUR, contract_documents
-from tests.servers.elastic_checks import MAPPINGS, IndexContract, asked_how_many, documents_of, interrupted
+from tests.servers.elastic_checks import MAPPINGS, IndexContract, asked_how_many, called_off, documents_of, interrupted
 from tests.servers.nodes import elasticsearch, load
 
 pytestmark = pytest.mark.server
@@ -142,3 +142,7 @@ def test_ids_of_very_many_rows_are_not_counted_and_the_answer_says_so(url, monke
 
 def test_an_interrupted_question_ends_on_the_server(loaded):
     assert interrupted(loaded, "Elasticsearch") < 2
+
+
+def test_a_question_that_a_widget_calls_off_ends_on_the_server(loaded):
+    assert called_off(loaded, "Elasticsearch") < 2

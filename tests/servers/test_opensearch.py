@@ -15,6 +15,7 @@ from tests.servers.elastic_checks import (
     MAPPINGS,
     IndexContract,
     asked_how_many,
+    called_off,
     documents_of,
     interrupted,
     read_while_points_vanish,
@@ -108,3 +109,7 @@ def test_ids_of_very_many_rows_are_not_counted_and_the_answer_says_so(url, monke
 
 def test_an_interrupted_question_ends_on_the_server(loaded):
     assert interrupted(loaded, "OpenSearch") < 2
+
+
+def test_a_question_that_a_widget_calls_off_ends_on_the_server(loaded):
+    assert called_off(loaded, "OpenSearch") < 2
