@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from connectors.errors import ConnectorError
 from kit.coverage import Coverage
+from kit.errors import KitError
 from kit.focus import Focus
 from kit.pins import Pins
 from kit.plain_text import escaped
@@ -90,7 +92,10 @@ class SourcePicker(Alive):
         for number, name in enumerate(names, 1):
             self._asking = f"{name} ({number} of {len(names)})"
             self.say(self._status())
-            self.health[name] = self.ask(name)
+            try:
+                self.health[name] = self.ask(name)
+            except (ConnectorError, KitError) as refused:
+                self.health[name] = (False, str(refused))
             self.draw()
         self._asking = ""
         self.draw()

@@ -144,6 +144,20 @@ def test_what_is_empty_says_what_to_do():
     assert "No frame was loaded" in LoadForm(loader([])).twin
 
 
+def test_a_source_that_cannot_be_asked_does_not_keep_the_others_from_being_asked():
+    def ask(name):
+        if name == "a":
+            raise BadInput("The address of a is no address.")
+        return True, "3 rows"
+
+    both = tuple(SourceSeen(name, "logs", AT, AT, 5.0, ()) for name in ("a", "b"))
+    widget = SourcePicker(Coverage(both, LOOK, (), (), (), (), (), ()), ask=ask)
+    hear(widget, pick="ask all")
+    assert widget.said == "1 of 2 answer; not a."
+    assert widget.health == {"a": (False, "The address of a is no address."), "b": (True, "3 rows")}
+    assert "no address" in widget.body
+
+
 def test_a_pin_that_is_not_there_any_more_is_refused_in_the_line():
     pins = Pins([Pin("It says x.", "lines", "table")])
     tray = EvidenceTray(pins)
