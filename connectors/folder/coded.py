@@ -31,6 +31,8 @@ from connectors.window import Window
 
 LOOKED_AT_BYTES, PLACES = 128 << 10, 3
 TRIED_LINES = 6
+CODED_BYTES = 1 << 20
+"""So many bytes are coded at a time: their quotes and words stay in the processor's own memory."""
 READERS = 2
 _NEVER = frozenset({"time", "seq", "id", "weight"})
 
@@ -208,7 +210,7 @@ def _by_codes(
     kinds = LineCodes(values[0])
     all_times, all_codes, odd_lines = [], [], []
     for low, high in ranges:
-        for _, data in text._pieces(low, high):
+        for _, data in text.pieces(low, high, each=CODED_BYTES):
             codes, begins, ends = kinds.of(data)
             times = text.stamp.all_of(np.frombuffer(data, np.uint8), begins, ends)
             untold = (codes == ODD) | (times == NO_TIME)

@@ -51,8 +51,8 @@ FEW = 50_000
 SLICE_LINES = 20_000
 STREAM_LINES = 200_000
 MOST_GROUPS = 100_000
-SCANNERS = 4
-"""Files whose times are read at a time: more than processors, as each waits for the disk and for the others."""
+SCANNERS = 2
+"""Files whose times are read at a time."""
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -29,7 +29,7 @@ from connectors.folder.texts import Part, Text
 HEAD_BYTES = 32 << 10
 PROBE_BYTES = 8 << 10
 LONGEST_LINE = 32 << 20
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 2 << 20
 """The time index has an entry for every so many bytes."""
 PROBES = 24
 SLACK_US = 5_000_000
@@ -134,7 +134,7 @@ class Opened:
 
         A line at whose place no time stands is given to the format's reader.
         """
-        for at, data in self._pieces(start, self.end if stop is None else stop):
+        for at, data in self.pieces(start, self.end if stop is None else stop):
             times = self.times_in(data)
             known = times[times != NO_TIME]
             first, last = (int(known.min()), int(known.max())) if len(known) else (0, 0)
@@ -142,7 +142,7 @@ class Opened:
 
     def between(self, start: int, stop: int) -> Iterator[bytes]:
         """The pieces with lines from `start` to before `stop`, read from the text's beginning until past its end."""
-        for _, data in self._pieces(0, self.end):
+        for _, data in self.pieces(0, self.end):
             times = self.times_in(data)
             known = times[times != NO_TIME]
             if not len(known):
@@ -152,18 +152,20 @@ class Opened:
             elif self.ordered and known.min() > stop + SLACK_US:
                 return
 
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, bytes | memoryview]]:
-        """Whole lines, about `PIECE_BYTES` at a time, and the byte at which each piece begins.
+    def pieces(
+        self, start: int, stop: int, *, each: int = PIECE_BYTES
+    ) -> Iterator[tuple[int, bytes | memoryview]]:  # fmt: skip
+        """Whole lines, about `each` bytes at a time, and the byte at which each piece begins.
 
         Each piece is gone when the next one is asked for: its memory is used again.
         """
         if self.text.unread:
             yield from _cut(self.text.pieces())
             return
-        at, size = start, PIECE_BYTES
+        at, size = start, each
         if start > 0:
-            before = self.text.read(start - 1, start + PIECE_BYTES)
-            at = start - 1 + before.find(b"\n") + 1 if b"\n" in before else start + PIECE_BYTES
+            before = self.text.read(start - 1, start + each)
+            at = start - 1 + before.find(b"\n") + 1 if b"\n" in before else start + each
         buffer = bytearray(size)
         while at < stop:
             if len(buffer) < size:
@@ -179,7 +181,7 @@ class Opened:
                 size *= 4
                 continue
             yield at, data[:cut]
-            at, size = at + cut, PIECE_BYTES
+            at, size = at + cut, each
 
     def times_in(self, data: bytes | memoryview) -> np.ndarray:
         """The time of each message of these whole lines; `NO_TIME` for a line that is none by itself."""
