@@ -120,13 +120,17 @@ def _would_change(verdict: Any) -> str | None:
     """What would make us drop it: the failing of what told it from its rivals; None for those dropped already."""
     if verdict.state not in ("confirmed", "supported") or not verdict.discriminating:
         return None
-    return f"this came out otherwise when checked again: {verdict.discriminating[0]}"
+    return f"a new test showed the contrary of “{verdict.discriminating[0]}”"
 
 
 def _impact(impact: Any) -> Values:
     counts = {name: _plain(getattr(impact, name)) for name in ("failed", "slow", "lost")}
     more = {
         "minutes_over": _number(impact.minutes_over),
+        "minutes": _number(impact.minutes),
+        "stretches_over": list(impact.stretches_over) if impact.stretches_over else None,
+        "limits": dict(impact.limits),
+        "worst": list(impact.worst) if impact.worst else None,
         "budget_burned": _number(impact.budget_burned),
         "times": {name: _number(seconds) for name, seconds in impact.times.items()},
         "affected": [

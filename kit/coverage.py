@@ -47,18 +47,19 @@ class SourceSeen:
 class Loss:
     """Telemetry that was lost.
 
-    What, whose, when; `during_harm`: while users were hurt, so that its service is unknown.
+    What, whose, when; `during_harm`: while users were hurt, so that its service is unknown; `only_then`: all of it.
     """
 
     kind: str
     what: str
     window: Window
     during_harm: bool
+    only_then: bool = True
 
     @property
     def text(self) -> str:
         """The loss in words."""
-        harm = ", while users were hurt" if self.during_harm else ""
+        harm = f", {'' if self.only_then else 'in part '}while users were hurt" if self.during_harm else ""
         return f"{self.what} from {clock(self.window.start)} to {clock(self.window.end)} UTC{harm}"
 
 
@@ -308,7 +309,8 @@ def _suppressed(templates: pd.DataFrame | None) -> list[str]:
 def _loss(kind: str, what: str, first: int, last: int, grid: Grid, incident: Window | None) -> Loss:
     start, end = grid.start_us + grid.step_us * first, min(grid.start_us + grid.step_us * (last + 1), grid.high_us)
     window = Window(from_us(start), from_us(max(start, end)))
-    return Loss(kind, what, window, incident is not None and window.intersect(incident) is not None)
+    shared = window.intersect(incident) if incident is not None else None
+    return Loss(kind, what, window, shared is not None, shared is None or shared == window)
 
 
 def _runs(flag: np.ndarray, least: int) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _LIMITED = re.compile(
     r"\b(?:time[- ]?out|timed out|deadline exceeded|circuit|breaker|rate limit|too many|no free connection|shed)", re.I
 )
-State = Literal["held", "failed", "missing", "unknown"]
+State = Literal["held", "acted", "failed", "missing", "unknown"]
+"""*acted*: it did what it does; whether that spared anybody is not known."""
 TICK_S = 5.0
 """How often a rule looks."""
 LEAST_REQUESTS = 20
@@ -58,10 +59,13 @@ class Rule:
 
 
 RULES = (
-    Rule("auto rollback at > 2 % errors within 5 min of a deploy", "errors_ratio", 0.02, 30.0, "rolls the deploy back",
+    Rule("auto rollback at > 2 % errors within 5 min of a deploy, config or flag change", "errors_ratio", 0.02, 30.0,
+         "rolls it back",
          30.0, 300.0),
     Rule("page at > 2 % errors over 1 min", "errors_ratio", 0.02, 60.0, "pages; somebody acts 5 min later", 300.0),
-    Rule("auto rollback at > 10 % slow within 5 min of a deploy", "slow_ratio", 0.10, 30.0, "rolls the deploy back",
+    Rule("page at > 10 % slow over 1 min", "slow_ratio", 0.10, 60.0, "pages; somebody acts 5 min later", 300.0),
+    Rule("auto rollback at > 10 % slow within 5 min of a deploy, config or flag change", "slow_ratio", 0.10, 30.0,
+         "rolls it back",
          30.0, 300.0),
 )  # fmt: skip
 """The rules that are tried where no others are given."""
@@ -74,6 +78,7 @@ class Trial:
     `fired` UTC, None: it stayed silent through the harm. `would_undo`: refs of the changes it would have rolled back.
     `right`: was one of them the trigger; None where no trigger is known or the rule undoes nothing. `spared` of `hurt`
     requests; 0 when it fired late or at the wrong change. `false_firings` in `healthy_minutes` of healthy record.
+    `noticed`: when people noticed, as far as it is known.
     """
 
     rule: Rule
@@ -84,11 +89,25 @@ class Trial:
     hurt: float
     false_firings: int
     healthy_minutes: float
+    noticed: datetime | None = None
+
+    @property
+    def alarm(self) -> str:
+        """When it would have paged, and how long before somebody noticed; empty: it is no page, or did not fire.
+
+        Empty, too, where it fired falsely in the healthy part, or later than somebody noticed.
+        """
+        if self.fired is None or self.rule.after_deploy_s is not None or self.false_firings:
+            return ""
+        if self.noticed is None:
+            return f"{self.rule.name} would have fired at {self.fired:%H:%M:%S} UTC"
+        ahead = (self.noticed - self.fired).total_seconds()
+        return f"{self.rule.name} would have fired {length(ahead)} before somebody noticed" if ahead > 0 else ""
 
     @property
     def says(self) -> str:
         """The trial in one sentence."""
-        price = f"{self.false_firings} false in {self.healthy_minutes:,.0f} healthy minutes"
+        price = f"{self.false_firings} false firings in {self.healthy_minutes:,.0f} healthy minutes"
         if self.fired is None:
             return f"{self.rule.name}: would have stayed silent; {price}."
         at = f"would have fired at {self.fired:%H:%M:%S} UTC"
@@ -97,8 +116,20 @@ class Trial:
         if self.would_undo and self.right is None:
             undone = ", ".join(self.would_undo)
             return f"{self.rule.name}: {at} at {undone}, which nothing shows to have begun it: spared 0; {price}."
-        undo = f" and undone {', '.join(self.would_undo)}" if self.would_undo else ""
-        return f"{self.rule.name}: {at}{undo}, spared {self.spared:,.0f} of {self.hurt:,.0f} hurt requests; {price}."
+        of = f"{self.spared:,.0f} of {self.hurt:,.0f} hurt requests spared"
+        if self.rule.after_deploy_s is None:
+            ahead = self._ahead()
+            acted = f"if somebody then ended it within {length(self.rule.acts_in_s)}, {of}"
+            return f"{self.rule.name}: {at}{ahead}; {acted}; {price}."
+        undone = f" and undone {', '.join(self.would_undo)}"
+        return f"{self.rule.name}: {at}{undone}; if that works within {length(self.rule.acts_in_s)}, {of}; {price}."
+
+    def _ahead(self) -> str:
+        """How long before or after somebody noticed did it fire?"""
+        if self.noticed is None or self.fired is None:
+            return ""
+        ahead = (self.noticed - self.fired).total_seconds()
+        return f", {length(ahead)} {'before' if ahead > 0 else 'after'} somebody noticed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +176,13 @@ def try_rules(
     trigger: Sequence[str] = (),
     rules: Iterable[Rule] = RULES,
     history: Iterable[tuple[Table, pd.DataFrame, Window]] = (),
+    noticed: datetime | None = None,
 ) -> tuple[Trial, ...]:
     """What would each rule have done, how much would it have spared, and how often would it have fired for nothing?
 
     `rows` are user requests (`time` UTC at completion, `duration_s`, how they ended); `changes` have `time`, `kind`,
     `ref`. `healthy` and `incident` are windows of this record; `history` adds further healthy (rows, changes, window).
+    `noticed`: when people noticed.
     `trigger` are refs that the tested cause holds to be the trigger. `slow_s` None: rules about slowness stay silent.
 
     Method: every 5 s, the share over the rule's window of the requests that *ended* by then (what a rule can know),
@@ -169,7 +202,8 @@ def try_rules(
     requests = request_arrays(rows)
     began = (requests.start_us >= micros(incident.start)) & (requests.start_us < micros(incident.end))
     past = [(requests, changes, healthy), *((request_arrays(r), c, w) for r, c, w in history)]
-    return tuple(_tried(rule, requests, changes, incident, began, slow_s, tuple(trigger), past) for rule in rules)
+    tried = (_tried(rule, requests, changes, incident, began, slow_s, tuple(trigger), past) for rule in rules)
+    return tuple(replace(t, noticed=noticed) for t in tried)
 
 
 def _tried(
@@ -317,7 +351,8 @@ def _limits(said: Sequence[str]) -> Guardrail:
     line = next((text for text in said if _LIMITED.search(text)), None)
     if line is None:
         return Guardrail(what, "unknown", "No new log line speaks of one.")
-    return Guardrail(what, "held", f"One acted, by what was logged: “{line[:120]}”.")
+    text = f"One acted, by what was logged: “{line[:120]}”"
+    return Guardrail(what, "acted", f"{text}; whether that spared anybody is not known.")
 
 
 def _alert(alerts: pd.DataFrame | None, onset: datetime, recovered: datetime | None) -> Guardrail:

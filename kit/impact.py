@@ -6,7 +6,7 @@ Unknown stays unknown; over a gap, or while harm still lasts, a figure is a lowe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,8 @@ class Affected:
 @dataclass(frozen=True, slots=True)
 class Impact(Result):
     """`failed`, `slow`, `lost`: requests beyond the usual. `minutes_over`: None, no objective is set. `late`: metrics
-    that were over their limit, work that waited.
+    that were over their limit, work that waited. `stretches_over`: of the harm's stretches of 10 s with a request, how
+    many broke an objective; `limits` are these objectives, `worst` the route hurt most with its hurt and all requests.
 
     `budget_burned`: the share of 30 days' error budget, None as before. `times`: seconds from the onset to detected,
     engaged, mitigated, resolved and recovered; None where the mark is missing.
@@ -76,6 +77,9 @@ class Impact(Result):
     times: Mapping[str, float | None]
     because: tuple[str, ...]
     late: tuple[LateWork, ...] = ()
+    stretches_over: tuple[int, int] | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    worst: tuple[str, float, float] | None = None
 
     @property
     def headline(self) -> str:
@@ -123,9 +127,11 @@ def measure_impact(
     """How many requests failed, were slow, or never came, beyond the usual; who was hurt; for how long?
 
     `requests`: user requests of the outermost hop, as for `find_symptom`, holding both windows; each counts in the
-    window in which it began. The usual is the baseline's rate on each route; its own uncertainty makes the interval
-    (95 %, counts taken as Poisson). `objective`: errors_ratio and latency_p99_s with `limit`; it says what is slow
-    (without: 1.5 times the usual p99 of the route) and what is over. A failed request is not counted as slow as well.
+    window in which it began; `incident` may reach a little beyond `onset` and `recovered`, so that it holds all of the
+    harm, and its length is told by these two where both are given. The usual is the baseline's rate on each route; its
+    own uncertainty makes the interval (95 %, counts taken as Poisson). `objective`: errors_ratio and latency_p99_s with
+    `limit`; it says what is slow (without: 1.5 times the usual p99 of the route) and what is over. A failed request is
+    not counted as slow as well.
     `gaps`: where data is missing; `recovered` None with an `onset` given: harm lasts; both make lower bounds.
     `marks`: kind and time of detected, engaged, mitigated, resolved. `signals`: an aligned frame whose columns may have
     objectives of their own; minutes over any of them count.
@@ -153,7 +159,9 @@ def measure_impact(
     lost = _lost(arrays, baseline, incident, before, during, partial, gaps)
     total = float(weight[during].sum())
     late = measure_late_work(signals, incident=incident, objectives=_listed(objective))
-    over = _minutes_over(arrays, during, incident, limits)
+    stretches = _stretches_over(arrays, during, incident, limits)
+    minutes = _minutes(incident, onset, recovered)
+    over = None if stretches is None else min(stretches[0] / 6, minutes)
     over = max([over or 0.0, *(w.minutes for w in late)]) if late else over
     burned = None
     if "errors_ratio" in limits and baseline.seconds > 0 and before.any():
@@ -171,7 +179,8 @@ def measure_impact(
         because.append("lower bounds: " + ("data is missing in between" if gaps else "harm lasts where the data ends"))
     times = time_to(onset or incident.start, marks, recovered)
     return Impact(
-        failed, slowed, lost, total, incident.seconds / 60, over, burned, affected, times, tuple(because), late,
+        failed, slowed, lost, total, minutes, over, burned, affected, times, tuple(because), late,
+        stretches, limits, _worst(requests, arrays, hurt, during),
     )  # fmt: skip
 
 
@@ -255,12 +264,38 @@ def _slow(arrays: RequestArrays, group: np.ndarray, before: np.ndarray, limit: f
     return arrays.duration_s > np.where(np.isnan(usual), np.inf, SLOW_FACTOR * usual)[group]
 
 
-def _minutes_over(
+def _minutes(incident: Window, onset: Any, recovered: Any) -> float:
+    """How long did the harm last? From its onset to its end, where both are known."""
+    began, over = as_moment(onset), as_moment(recovered)
+    if began is None or over is None:
+        return incident.seconds / 60
+    return (over.time - began.time).total_seconds() / 60
+
+
+def _worst(
+    requests: Table, arrays: RequestArrays, hurt: np.ndarray, during: np.ndarray
+) -> tuple[str, float, float] | None:
+    """The route with the most hurt requests, how many these were, and how many came to it in all."""
+    if not columns.has(requests, "route") or not hurt.any():
+        return None
+    code, labels = columns.codes(requests, "route")
+    code = code[arrays.rows]
+    counted = [
+        np.bincount(code[wanted & (code >= 0)], weights=arrays.weight[wanted & (code >= 0)], minlength=len(labels))
+        for wanted in (hurt, during)
+    ]
+    most = int(np.argmax(counted[0]))
+    return str(labels[most]), float(counted[0][most]), float(counted[1][most])
+
+
+def _stretches_over(
     arrays: RequestArrays, during: np.ndarray, incident: Window, limits: Mapping[str, float]
-) -> float | None:
-    """How many minutes broke an objective? In bins of 10 s with at least one request; several objectives count once."""
-    if not limits or not during.any():
-        return None if not limits else 0.0
+) -> tuple[int, int] | None:
+    """How many bins of 10 s with at least one request broke an objective, of how many? Several count once."""
+    if not limits:
+        return None
+    if not during.any():
+        return 0, 0
     grid = Grid.of(incident, 10)
     bins, _ = grid.place(arrays.start_us[during])
     n = np.bincount(bins, minlength=grid.size)
@@ -271,21 +306,21 @@ def _minutes_over(
     if "latency_p99_s" in limits:
         (p99,) = grouped_quantiles(bins, arrays.duration_s[during], (0.99,), grid.size)
         over |= np.nan_to_num(p99) > limits["latency_p99_s"]
-    return min(float(over.sum()) / 6, incident.seconds / 60)
+    return int(over.sum()), int((n > 0).sum())
 
 
 def _affected(requests: Table, arrays: RequestArrays, hurt: np.ndarray, during: np.ndarray) -> tuple[Affected, ...]:
     found = []
-    for field in WHO:
-        if not columns.has(requests, field):
+    for who in WHO:
+        if not columns.has(requests, who):
             continue
-        code, labels = columns.codes(requests, field)
+        code, labels = columns.codes(requests, who)
         code = code[arrays.rows]
         known = code >= 0
         n = np.bincount(code[hurt & known], minlength=len(labels))
         active = np.unique(code[during & known])
         most = tuple(labels[i] for i in np.argsort(-n, kind="stable")[:3] if n[i])
-        plural = {"user.id": "users", "enduser.id": "users"}.get(field, f"{field}s")
+        plural = {"user.id": "users", "enduser.id": "users"}.get(who, f"{who}s")
         found.append(Affected(plural, int((n > 0).sum()), len(active), most))
     return tuple(found)
 

@@ -53,7 +53,8 @@ class ActionTried:
         span = f"in the {length(self.seconds)} after “{self.summary}”"
         if not e.parallel:
             return f"{span}: {e.headline}"
-        change = f"{e.effect:+.0%} ({e.low:+.0%} to {e.high:+.0%}) of requests hurt"
+        low, high = sorted((100 * e.low, 100 * e.high))
+        change = f"{100 * e.effect:+.0f} percentage points ({low:+.0f} to {high:+.0f}) in the share hurt"
         if self.left_it:
             return f"{span} the harm stayed as it was beside the rest of the traffic: {change}"
         return f"{span} the hurt part moved by {change} beyond the rest of the traffic"
@@ -133,9 +134,10 @@ def _weighed(effect: Effect, service: str, above: set[str], between: str, load: 
     after = _level(load, end.latest + timedelta(seconds=SETTLING_S), end.latest + timedelta(seconds=SETTLING_S + 60))
     if before is None or after is None or after < FELL * before:
         return effect
+    step = float(pd.Series(load.index).diff().median().total_seconds())
     why = (
         f"it acted on {service}, above the break at {between}, and no fewer calls reached the break afterwards "
-        f"({before:.0f} a bin before, {after:.0f} after): the harm ended for another reason"
+        f"({before:.0f} calls per {step:g} s before, {after:.0f} after): it is held to have ended for another reason"
     )
     return replace(effect, effect="none", recovery=None, why=why)
 

@@ -110,7 +110,7 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
         lines.append(f"{many} failed than before{_range(failed)}.")
     slow = (findings.get("impact") or {}).get("slow")
     if slow and slow.get("value"):
-        lines.append(f"{_round(slow['value'])} more requests were slow{_range(slow)}.")
+        lines.append(f"{_round(slow['value'])} more requests were slow{slow_means(findings)}{_range(slow)}.")
     lost = (findings.get("impact") or {}).get("lost")
     if lost and lost.get("low"):
         lines.append(f"{_round(lost['value'])} requests that were to be expected never came{_range(lost)}.")
@@ -125,24 +125,61 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
             + (f", {scope['explains']:.0%} of the excess" if scope.get("explains") is not None else "")
             + "."
         )
+    worst = (findings.get("impact") or {}).get("worst")
+    if worst:
+        lines.append(f"Of {worst[2]:,.0f} requests to {worst[0]} in that time {worst[1]:,.0f} were hurt.")
     failure = episode.get("failure") or {}
     if failure.get("name"):
         lines.append(f"The shape is that of {FAILURE_WORDS.get(failure['name'], failure['name'])}.")
     cut = episode.get("cut") or {}
     if cut.get("between"):
-        good = f"Good up to {', '.join(cut['last_good'])}; the" if cut.get("last_good") else "The"
-        lines.append(f"{good} break is at {', '.join(cut['between'])}.")
+        lines.append(f"The break is at {', '.join(cut['between'])}{_passed_on(cut)}.")
     best = [h for h in findings.get("hypotheses", []) if h.get("state") in ("confirmed", "supported")]
     best.sort(key=lambda h: h["state"] != "confirmed")
     named = change_said(best[0].get("ref"), findings, zone) if best else None
     if named:
-        lines.insert(1, f"Set off by {named}: {WORDS[best[0]['state']]}.")
+        lines.insert(1, f"Set off by {named}: {WORDS[best[0]['state']]}{order_unsure(best[0].get('ref'), findings)}.")
     undone = bool(best) and best[0]["state"] == "confirmed" and not best[0].get("waived")
     for mitigation in findings.get("mitigations", []):
         if mitigation.get("effect") == "helped":
             ended = "What stopped it" if undone else "It ended soon after"
             lines.append(f"{ended}: {mitigation.get('summary') or mitigation['ref']}.")
+    if recovered and recovered.get("time") and not _ended_by(findings):
+        vain = [m.get("summary") or m["ref"] for m in findings.get("mitigations", []) if m.get("effect") == "none"]
+        tried = f"; tried, without ending it: {', '.join(vain)}" if vain else ""
+        lines.append(f"What ended it is not known{tried}.")
     return lines
+
+
+def slow_means(findings: Mapping[str, Any]) -> str:
+    """From when on is a request called slow here? Empty where the findings do not say."""
+    impact = findings.get("impact") or {}
+    if "limits" not in impact:
+        return ""
+    limit = impact["limits"].get("latency_p99_s")
+    return f" (over {limit:g} s, the objective)" if limit else " (over 1.5 times the usual 99 % of their route)"
+
+
+def order_unsure(ref: Any, findings: Mapping[str, Any]) -> str:
+    """What is to be said where the change lies within the uncertainty of the onset: time alone does not order them."""
+    suspects = [s for e in findings.get("episodes", []) for s in e.get("suspects") or []]
+    found = next((s for s in suspects if ref is not None and ref in (s.get("ref"), s.get("id"))), None)
+    if found is None or found.get("relation") != "within_uncertainty":
+        return ""
+    return "; the onset is known less exactly than that, so the clock alone does not say which came first"
+
+
+def _passed_on(cut: Mapping[str, Any]) -> str:
+    """What is known of the part before the break: whatever goes wrong there comes from behind it."""
+    before = ", ".join(cut.get("last_good") or [])
+    return f": what goes wrong at {before} comes from there, as far as it was measured" if before else ""
+
+
+def _ended_by(findings: Mapping[str, Any]) -> bool:
+    """Did an action end it, or did the change that the tested cause names end with it?"""
+    if any(m.get("effect") in ("helped", "cannot_tell") for m in findings.get("mitigations", [])):
+        return True
+    return any(h.get("state") == "confirmed" for h in findings.get("hypotheses", []))
 
 
 def _sure(findings: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
@@ -193,17 +230,53 @@ def _chain(findings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
     refuted = [h for h in findings.get("hypotheses", []) if h.get("state") == "refuted"]
-    lines = [f"{h['statement'].rstrip('.')} — ruled out: {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
+    lines = [f"{not_because(h, findings)}: {_first(h['refuted_by']).rstrip('.')}." for h in refuted]
     more = len(lines) - RULED_OUT_SHOWN
-    together = [_sentence(upper(t)) for e in findings.get("episodes", []) for t in e.get("together") or []]
+    together = [_associated(t) for e in findings.get("episodes", []) for t in e.get("together") or []]
     rest = [f"{more} more, each by a named check (notebook 06)."] if more > 0 else []
     return (*lines[:RULED_OUT_SHOWN], *rest, *together)
 
 
+RIVALS = {
+    "artefact": "a measurement artefact", "cpu": "a lack of CPU", "unobserved": "something not observed",
+}  # fmt: skip
+CONTRARY = "not so: "
+LAG_RULE = "; the rule here is "
+"""A refutation that rests on a rule of how soon a change shows rules nothing out: it is told last, and as a rule."""
+
+
+def _associated(told: str) -> str:
+    """An association as it is told to readers who may take one for a cause."""
+    more = ": that they rise together makes neither the cause of the other" if " both follow " in told else ""
+    return _sentence(upper(told) + more)
+
+
+def not_because(hypothesis: Mapping[str, Any], findings: Mapping[str, Any]) -> str:
+    """What was ruled out, so that a skimming reader cannot take it for what happened."""
+    ref = hypothesis.get("ref")
+    if ref:
+        suspects = [s for e in findings.get("episodes", []) for k in ("suspects", "ruled_out") for s in e.get(k) or []]
+        found = next((s for s in suspects if ref in (s.get("id"), s.get("ref"))), None)
+        name = str(found.get("ref") or ref) if found else str(ref)
+        said = f" ({found['summary']})" if found and found.get("summary") and found["summary"] != name else ""
+        at = f" of {utc(found['time']):%H:%M:%S} UTC" if found and str(ref).startswith("derived:") else ""
+        return f"Not {name}{at}{said}"
+    if hypothesis.get("id") in RIVALS:
+        return f"Not {RIVALS[hypothesis['id']]}"
+    if hypothesis.get("failure") in FAILURE_WORDS:
+        alone = " without a recorded change" if "no recorded change began it" in hypothesis["statement"] else ""
+        return f"Not {FAILURE_WORDS[hypothesis['failure']]}{alone}"
+    return f"Not so: “{hypothesis['statement'].rstrip('.')}”"
+
+
 def _first(reasons: Any) -> str:
-    """The first reason, by what was seen rather than by what had been expected."""
-    text = str(reasons[0] if isinstance(reasons, list | tuple) and reasons else reasons)
-    return text.split(" — ", 1)[-1]
+    """The first reason, by what was seen; where another change's undoing speaks against it, that it does."""
+    listed = [str(r) for r in reasons] if isinstance(reasons, list | tuple) and reasons else [str(reasons)]
+    text = next((r for r in listed if LAG_RULE not in r), listed[0])
+    expected, _, seen = text.partition(" — ")
+    if seen and expected.startswith(CONTRARY):
+        return f"then the harm would not have ended as it did: {seen}"
+    return seen or text
 
 
 def _unknown(findings: Mapping[str, Any]) -> tuple[str, ...]:

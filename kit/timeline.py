@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -116,6 +116,8 @@ def build_timeline(
     templates: pd.DataFrame | None = None,
     rows: Iterable[Mapping[str, Any]] = (),
     evidence: Mapping[str, Sequence[str]] | None = None,
+    example: str | None = None,
+    every_s: float = 0.0,
     tz: str = "UTC",
 ) -> Timeline:
     """What happened, in order, and what shows it?
@@ -123,7 +125,9 @@ def build_timeline(
     `symptom` from `find_symptom` (onsets and recoveries of every episode), `changes` CHANGES (before the onset a
     change, after it a response when it undoes or mitigates something), `alerts` ALERTS, `marks` from the incident's
     file, `effects` from `judge_actions`, `board` (which resource squeezed first), `templates` (the first new error
-    line), `rows` added by hand. `evidence` names evidence ids per pillar: requests, changes, alerts, metrics, logs.
+    line; `example` is one such line as it was written), `rows` added by hand. `evidence` names evidence ids: requests,
+    changes, derived (what shows changes that nobody reported), alerts, metrics, logs. `every_s`: the bins that derived
+    changes are dated by.
 
     Two rows whose intervals overlap have no known order; the table says so and does not pretend.
 
@@ -135,11 +139,11 @@ def build_timeline(
     onset = symptom.episodes[0].onset if symptom is not None and symptom.episodes else None
     facts = [
         *_of_symptom(symptom, shown.get("requests", ())),
-        *_of_changes(changes, onset, effects, shown.get("changes", ())),
+        *_of_changes(changes, onset, effects, shown, timedelta(seconds=every_s)),
         *_of_alerts(alerts, shown.get("alerts", ())),
         *_of_marks(marks, shown.get("marks", ())),
         *_of_board(board, shown.get("metrics", ())),
-        *_of_templates(templates, shown.get("logs", ())),
+        *_of_templates(templates, example, shown.get("logs", ())),
         *(Fact.of(row) for row in rows),
     ]
     facts.sort(key=lambda f: (f.moment.time, f.moment.earliest, LANES.index(f.lane)))
@@ -169,11 +173,15 @@ def _of_symptom(symptom: Any, ids: tuple[str, ...]) -> list[Fact]:
 
 
 def _of_changes(
-    changes: Table | None, onset: Moment | None, effects: Sequence[Any], ids: tuple[str, ...]
+    changes: Table | None,
+    onset: Moment | None,
+    effects: Sequence[Any],
+    shown: Mapping[str, tuple[str, ...]],
+    bin_width: timedelta,
 ) -> list[Fact]:
     if changes is None or not columns.length(changes):
         return []
-    wanted = ("id", "time", "until", "kind", "service", "summary", "ref", "reverts")
+    wanted = ("id", "time", "until", "kind", "service", "summary", "ref", "reverts", "derived")
     done = {e.ref: e for e in effects}
     facts = []
     for row in columns.column_frame(changes, wanted).to_dict("records"):
@@ -188,7 +196,12 @@ def _of_changes(
         text = (
             f"{row.get('summary') or ref}{f' ({length((end - time).total_seconds())})' if end > time else ''}{effect}"
         )
-        facts.append(Fact(Moment(time, time, time), lane, text, ids))
+        derived = row.get("derived")
+        if derived is not None and not pd.isna(derived) and bool(derived):
+            text = f"{text}; seen in the data, reported by nobody"
+            facts.append(Fact(Moment(time, time, time + bin_width), lane, text, shown.get("derived", ())))
+        else:
+            facts.append(Fact(Moment(time, time, time), lane, text, shown.get("changes", ())))
     return facts
 
 
@@ -224,17 +237,24 @@ def _of_board(board: Any, ids: tuple[str, ...]) -> list[Fact]:
     if board is None:
         return []
     first = [r for r in board.readings if r.signal in board.squeezed_first and r.onset is not None]
-    return [Fact(r.onset, "symptom", f"{r.text}: the first resource to be squeezed", ids) for r in first[:1]]
+    return [Fact(r.onset, "symptom", f"{r.text}: the first resource seen to be squeezed", ids) for r in first[:1]]
 
 
-def _of_templates(templates: pd.DataFrame | None, ids: tuple[str, ...]) -> list[Fact]:
+def first_new_line(templates: pd.DataFrame | None) -> Mapping[str, Any] | None:
+    """The new warning or error that was written first: its row of the compared templates; None: there is none."""
     if templates is None or not len(templates) or "first_seen" not in templates:
-        return []
+        return None
     new = templates[(templates["class"].astype(str) == "new") & templates["level"].isin(["ERROR", "FATAL", "WARN"])]
-    if not len(new):
+    return new.sort_values("first_seen").iloc[0].to_dict() if len(new) else None
+
+
+def _of_templates(templates: pd.DataFrame | None, example: str | None, ids: tuple[str, ...]) -> list[Fact]:
+    row = first_new_line(templates)
+    if row is None:
         return []
-    row = new.sort_values("first_seen").iloc[0]
-    return [Fact(_at(row["first_seen"]), "symptom", f"first new line: {str(row['template'])[:120]}", ids)]
+    service = f" of {row['service']}" if isinstance(row.get("service"), str) else ""
+    said = str(example or row["template"])[:160]
+    return [Fact(_at(row["first_seen"]), "symptom", f"first new line{service}: {said}", ids)]
 
 
 def _at(time: datetime | str | pd.Timestamp) -> Moment:

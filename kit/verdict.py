@@ -194,6 +194,7 @@ class Verdict(Result):
             "refuted_by": list(self.refuted_by),
             "missing": list(self.missing),
             "waived": self.waived or None,
+            "reversal": self.reversal or None,
             "digest": self.hypothesis.digest,
         }
 
@@ -207,6 +208,7 @@ class Verdict(Result):
                 "aspects": dict(x.aspects),
                 "evidence": list(x.evidence),
                 "shown": [t.result.sentence for t in x.tested if t.supports],
+                "shown_by": [list(t.result.evidence) for t in x.tested if t.supports],
                 "gap": x.gap or None,
             }
             for x in self.links

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 import pandas as pd
 
-from connectors.base import Answer
+from connectors.base import Answer, SignalSpec
 from connectors.where import all_of
+from connectors.window import Window
 from kit.checks.facts import Table, Track, Windows, lines_key
 from kit.numerics.grid import Grid
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 DENSE_LINES_PER_BIN = 5.0
 """A log that usually writes this many lines a bin is missing where it writes none; a sparse log had nothing to say."""
+QUANTILES = (".p50", ".p90", ".p95", ".p99")
 
 
 class CaseFacts:
@@ -31,6 +35,7 @@ class CaseFacts:
         self._templates = templates
         self._edges = edges
         self._present: dict[str, tuple[np.ndarray, str] | None] = {}
+        self._bounds: dict[str, tuple[float, ...]] = {}
 
     def series(self, key: str) -> Track | None:
         """A column of the aligned frame, with the answers it was made from."""
@@ -44,7 +49,19 @@ class CaseFacts:
             self._case.signal_evidence(key),
             counts=counts if counts is None or not counts.isna().all() else None,
             is_count=key.endswith((".count", ".delta")),
+            bounds=self._bounds_of(key) if key.endswith(QUANTILES) else (),
         )
+
+    def _bounds_of(self, key: str) -> tuple[float, ...]:
+        """The bounds of the buckets that this quantile was read off; empty where it was computed from single values."""
+        service, _, name = key.rpartition(".")[0].partition("/")
+        same = (service.partition("@")[0], name)
+        spec = next((s for s in self._case.catalog.signals if (s.service, s.name) == same), None)
+        if spec is None or spec.metric_type != "histogram":
+            return ()
+        if spec.metric not in self._bounds:
+            self._bounds[spec.metric] = histogram_bounds(self._case, spec, self.windows.incident)
+        return self._bounds[spec.metric]
 
     def signals(self) -> tuple[str, ...]:
         """The keys there are."""
@@ -136,6 +153,19 @@ class CaseFacts:
         grid = Grid.of(self._case.grid, self._case.every)
         values = _at(frame, grid, "n", fill=0.0)
         return values.where(present)
+
+
+def histogram_bounds(case: Case, spec: SignalSpec, window: Window) -> tuple[float, ...]:
+    """Which finite bounds do the buckets of this histogram have? Ascending; empty where its source does not tell."""
+    raw = replace(spec, metric=f"{spec.metric}_bucket", metric_type="counter", by=("le",), name=f"{spec.name}.buckets")
+    for source in case.sources("metrics"):
+        found = case.ask("metrics", lambda s=source: s.metrics(window, signals=(raw,), every=case.every))
+        if found is None or not found.table.num_rows:
+            continue
+        labels = (orjson.loads(text or "{}") for text in found.table.column("labels").to_pylist())
+        known = {float(part["le"]) for part in labels if part.get("le")}
+        return tuple(sorted(b for b in known if np.isfinite(b)))
+    return ()
 
 
 def _at(frame: pd.DataFrame, grid: Grid, column: str, *, fill: float) -> pd.Series:

@@ -17,6 +17,8 @@ import pandas as pd
 from connectors.window import Window, iso
 from kit.checks.facts import Facts, Instant, Table, Track, Windows, tracks
 from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.checks.wording import named
+from kit.numerics.moments import length
 from kit.numerics.shift import TooLittle, back_in_range, departure, is_out
 
 ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "node", "mitigation"})
@@ -83,8 +85,9 @@ def onset_follows(facts: Facts, windows: Windows, *, change: str, within_s: floa
     if lag < 0:
         return Outcome(FAILED, f"{change} came {-lag:.0f} s after the harm had begun.", numbers, ids)
     if gap > within_s:
-        return Outcome(FAILED, f"{change} had been in effect for {_span(gap)} before the harm began.", numbers, ids)
-    return Outcome(HELD, f"The harm began at most {_span(lag)} after {change}.", numbers, ids)
+        text = f"{change} had been in effect for {length(gap)} before the harm began"
+        return Outcome(FAILED, f"{text}; the rule here is {length(within_s)} at most.", numbers, ids)
+    return Outcome(HELD, f"The harm began at most {length(lag)} after {change}.", numbers, ids)
 
 
 @check(about=["change", "signal"], claim="change first", cost=2.0)
@@ -95,6 +98,7 @@ def change_precedes(facts: Facts, windows: Windows, *, change: str, signal: str,
     unknown still hold: a change and its effect within one bin is what a prompt effect looks like.
     """
     found, track = _change(facts, change), _track(facts, signal)
+    what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
             return part
@@ -106,13 +110,13 @@ def change_precedes(facts: Facts, windows: Windows, *, change: str, signal: str,
     if row.effect is None:
         return no_data(f"{change} takes effect at a moment that is not recorded.", evidence=ids)
     if moment is None:
-        return Outcome(FAILED, f"{signal} never left its usual range.", {}, ids)
+        return Outcome(FAILED, f"{what} never left its usual range.", {}, ids)
     lag = (moment.latest - row.effect.earliest).total_seconds()
     if moment.latest <= row.effect.earliest:
-        return Outcome(FAILED, f"{signal} had left its range {_span(-lag)} before {change}.", {"lag_s": lag}, ids)
+        return Outcome(FAILED, f"{what} had left its range {length(-lag)} before {change}.", {"lag_s": lag}, ids)
     if (moment.earliest - row.effect.latest).total_seconds() > within_s:
-        return Outcome(FAILED, f"{signal} left its range {_span(lag)} after {change}: too late.", {"lag_s": lag}, ids)
-    return Outcome(HELD, f"{signal} left its range at most {_span(lag)} after {change}.", {"lag_s": lag}, ids)
+        return Outcome(FAILED, f"{what} left its range {length(lag)} after {change}: too late.", {"lag_s": lag}, ids)
+    return Outcome(HELD, f"{what} left its range at most {length(lag)} after {change}.", {"lag_s": lag}, ids)
 
 
 def _ill_before(
@@ -120,6 +124,7 @@ def _ill_before(
 ) -> Outcome:
     """The control in time: while it was ill and nothing was undone, did it recover all the same?"""
     found, track = _change(facts, reversal), _track(facts, signal)
+    what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
             return part
@@ -132,8 +137,8 @@ def _ill_before(
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
     if back is None:
-        return Outcome(FAILED, f"{signal} did not recover in the {_span(span.seconds)} before {reversal}.", {}, ids)
-    return Outcome(HELD, f"{signal} had recovered by itself at {iso(back.earliest)}, before {reversal}.", {}, ids)
+        return Outcome(FAILED, f"{what} did not recover in the {length(span.seconds)} before {reversal}.", {}, ids)
+    return Outcome(HELD, f"{what} had recovered by itself at {iso(back.earliest)}, before {reversal}.", {}, ids)
 
 
 @check(about=["reversal"], claim="recovers with it", placebo=_ill_before, cost=2.0)
@@ -155,6 +160,7 @@ def recovers_after(
     signal in the time between onset and action.
     """
     found, track = _change(facts, reversal), _track(facts, signal)
+    what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
             return part
@@ -168,11 +174,11 @@ def recovers_after(
         else None
     )
     if ill is None:
-        return no_data(f"{signal} cannot be seen just before {reversal}.", evidence=ids)
+        return no_data(f"{what} cannot be seen just before {reversal}.", evidence=ids)
     if not ill and is_out(series, windows, windows.incident) is False:
-        return no_data(f"{signal} scatters too much for its move in the harm to stand out.", evidence=ids)
+        return no_data(f"{what} scatters too much for its move in the harm to stand out.", evidence=ids)
     if not ill:
-        return Outcome(FAILED, f"{signal} was back in its usual range before {reversal}.", {}, ids)
+        return Outcome(FAILED, f"{what} was back in its usual range before {reversal}.", {}, ids)
     span = Window(row.time, done + timedelta(seconds=within_s + 60))
     back = _back(series, windows, span)
     if isinstance(back, TooLittle):
@@ -183,11 +189,11 @@ def recovers_after(
     others = _other_actions(facts, row, Window(row.time - timedelta(seconds=lag), back.latest))
     if others:
         return no_data(
-            f"{signal} recovered after {reversal} and also after {', '.join(others)}: inseparable in one recovery lag.",
+            f"{what} recovered after {reversal} and also after {', '.join(others)}: inseparable in one recovery lag.",
             evidence=ids,
         )
-    took = _span((back.latest - row.time).total_seconds())
-    text = f"{signal} was back in its usual range at most {took} after {_name(row)}."
+    took = length((back.latest - row.time).total_seconds())
+    text = f"{what} returned to its usual range at most {took} after {_name(row)} (by bins of {series.step_s:g} s)."
     return Outcome(HELD, text, {"lag_s": lag}, ids)
 
 
@@ -222,7 +228,7 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
     if between and not undoing:
         return no_data(f"{_name(between[-1][0])} may have ended it without undoing {change}.", evidence=ids)
     how = f"when {_name(undoing[-1][0])} undid something else" if undoing else "by itself"
-    return Outcome(HELD, f"It recovered {how}, with {change} still in place.", {}, ids)
+    return Outcome(HELD, f"the harm ended {how}, with {change} still in place.", {}, ids)
 
 
 @check(about=["change", "signal"], claim="only while it runs", cost=2.0)
@@ -233,6 +239,7 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
     start, or was still out of its range when the lag after the end was over.
     """
     found, track = _change(facts, change), _track(facts, signal)
+    what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
             return part
@@ -245,9 +252,9 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
     if isinstance(moment, TooLittle):
         return no_data(moment.reason + ".", evidence=ids)
     if moment is None:
-        return Outcome(FAILED, f"{signal} never left its usual range.", {}, ids)
+        return Outcome(FAILED, f"{what} never left its usual range.", {}, ids)
     if moment.latest <= row.time or moment.earliest >= row.until:
-        return Outcome(FAILED, f"{signal} left its range outside the time {change} ran.", {}, ids)
+        return Outcome(FAILED, f"{what} left its range outside the time {change} ran.", {}, ids)
     back = _back(series, windows, Window(row.until, row.until + timedelta(seconds=within_s + 60)))
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
@@ -255,11 +262,11 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
         others = _actions(facts, Window(row.until - timedelta(seconds=SETTLING_S), back.latest), but=row)
         if others:
             names = ", ".join(_name(g[0]) for g in others)
-            return no_data(f"{signal} recovered when {change} ended and also after {names}: inseparable.", evidence=ids)
-        return Outcome(HELD, f"{signal} was out of its range only while {change} ran.", {}, ids)
+            return no_data(f"{what} recovered when {change} ended and also after {names}: inseparable.", evidence=ids)
+        return Outcome(HELD, f"{what} was out of its range only while {change} ran.", {}, ids)
     if windows.complete_until < row.until + timedelta(seconds=within_s):
         return no_data(f"The lag after {change} is not over in the data.", evidence=ids)
-    return Outcome(FAILED, f"{signal} was still out of its range {_span(within_s)} after {change} ended.", {}, ids)
+    return Outcome(FAILED, f"{what} was still out of its range {length(within_s)} after {change} ended.", {}, ids)
 
 
 @check(about=["change", "services"], claim="on the failing path")
@@ -275,8 +282,9 @@ def touches(facts: Facts, windows: Windows, *, change: str, services: Sequence[s
     if not row.service:
         return no_data(f"Which service {change} touches is not recorded.", evidence=ids)
     if row.service in services:
-        return Outcome(HELD, f"{change} touches {row.service}, on the failing path.", {}, ids)
-    return Outcome(FAILED, f"{change} touches {row.service}, and the failing path is {', '.join(services)}.", {}, ids)
+        return Outcome(HELD, f"{change} touches {row.service}, which can act on the place of the break.", {}, ids)
+    text = f"{change} touches {row.service}, and what can act on the place of the break is {', '.join(services)}"
+    return Outcome(FAILED, f"{text}.", {}, ids)
 
 
 @check(about=["needs"], claim="seen")
@@ -383,16 +391,16 @@ def _unrecovered(
     signal: str,
 ) -> Outcome:
     done = row.until or row.time
-    name = _name(row)
+    name, what = _name(row), named(signal)
     if windows.complete_until < done + timedelta(seconds=within_s):
-        return no_data(f"The lag of {_span(within_s)} after {name} is not over in the data.", evidence=ids)
+        return no_data(f"The lag of {length(within_s)} after {name} is not over in the data.", evidence=ids)
     for track in tracks(facts, loop) if loop else ():
         if is_out(track, windows, Window(done, done + timedelta(seconds=within_s))):
             return no_data(f"{name} brought no recovery, but {track.key} still keeps the harm going.", evidence=ids)
     lasting = _irreversible(facts, change, row) if change else ""
     if lasting:
         return no_data(f"{name} brought no recovery, but {lasting} lies between and was not undone.", evidence=ids)
-    return Outcome(FAILED, f"{signal} did not return to its usual range within {_span(within_s)} of {name}.", {}, ids)
+    return Outcome(FAILED, f"{what} did not return to its usual range within {length(within_s)} of {name}.", {}, ids)
 
 
 def _irreversible(facts: Facts, change: str, reversal: Change) -> str:
@@ -438,7 +446,3 @@ def _same(one: Change, other: Change) -> bool:
 
 def _name(row: Change) -> str:
     return row.ref or row.summary or row.id
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"

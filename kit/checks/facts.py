@@ -127,7 +127,8 @@ class Windows:
 class Track:
     """One quantity over time: a value per bin, labelled by the bin's start, NaN where there is no data.
 
-    `counts`, where known, is how many requests each bin's value rests on. `is_count` says that bins add up.
+    `counts`, where known, is how many requests each bin's value rests on. `is_count` says that bins add up. `bounds`:
+    of a quantile read off a histogram, the bounds of its buckets, ascending: nothing finer is known of it.
     """
 
     key: str
@@ -136,6 +137,7 @@ class Track:
     unit: str = ""
     counts: pd.Series | None = None
     is_count: bool = False
+    bounds: tuple[float, ...] = ()
 
     @property
     def step_s(self) -> float:
@@ -151,6 +153,13 @@ class Track:
         step = pd.Timedelta(seconds=self.step_s)
         inside = (index >= pd.Timestamp(window.start)) & (index + step <= pd.Timestamp(end))
         return self.values[inside]
+
+    def touching(self, window: Window, *, until: datetime | None = None) -> pd.Series:
+        """The bins that share any time with the window (and end by `until`): a sum over them misses nothing of it."""
+        end = min(window.end, until) if until is not None else window.end
+        index, step = self.values.index, pd.Timedelta(seconds=self.step_s)
+        inside = (index + step > pd.Timestamp(window.start)) & (index < pd.Timestamp(end))
+        return self.values[inside & (index + step <= pd.Timestamp(until))] if until is not None else self.values[inside]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
 from kit.checks.facts import Facts, Track, Windows
 from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.checks.wording import kind_of_line
 from kit.numerics.shift import MINIMUM_REQUESTS
 
 USUAL_LINES = 5.0
@@ -25,10 +28,11 @@ def appears(facts: Facts, windows: Windows, *, service: str, where: str, times: 
     found = _counted(facts, windows, service, where)
     if isinstance(found, Outcome):
         return found
-    before, during, seconds_before, seconds_during, ids = found
+    before, during, seconds_before, seconds_during, ids = found.tested
     low, high = _rate_ratio(during, seconds_during, before, seconds_before)
     numbers = {"before": before, "during": during, "ratio_low": low, "ratio_high": high}
-    text = f"{service} wrote {during:.0f} such lines in the incident, {before:.0f} in the baseline ({brief(where)})."
+    rarely = "none" if not before else f"{before:.0f}"
+    text = f"{service} wrote {found.told}, {rarely} in the healthy stretch before."
     if during >= lines and low >= times:
         return Outcome(HELD, text, numbers, ids)
     if during == 0 or high < times:
@@ -42,8 +46,9 @@ def present_in_logs(facts: Facts, windows: Windows, *, service: str, where: str,
     found = _counted(facts, windows, service, where)
     if isinstance(found, Outcome):
         return found
-    text = f"{service} wrote {found[1]:.0f} such lines in the incident ({brief(where)})."
-    return Outcome(HELD if found[1] >= lines else FAILED, text, {"during": found[1]}, found[4])
+    during, ids = found.tested[1], found.tested[4]
+    text = f"{service} wrote {found.told}."
+    return Outcome(HELD if during >= lines else FAILED, text, {"during": during}, ids)
 
 
 @check(about=["service", "where"], claim="no lines", on_quiet="held", cost=3.0)
@@ -52,8 +57,9 @@ def absent(facts: Facts, windows: Windows, *, service: str, where: str) -> Outco
     found = _counted(facts, windows, service, where)
     if isinstance(found, Outcome):
         return found
-    text = f"{service} wrote {found[1]:.0f} such lines in the incident ({brief(where)})."
-    return Outcome(HELD if found[1] == 0 else FAILED, text, {"during": found[1]}, found[4])
+    during, ids = found.tested[1], found.tested[4]
+    text = f"{service} wrote {found.told}."
+    return Outcome(HELD if during == 0 else FAILED, text, {"during": during}, ids)
 
 
 @check(about=["service", "where", "of"], claim="large share", cost=3.0)
@@ -72,7 +78,7 @@ def share_at_least(facts: Facts, windows: Windows, *, service: str, where: str, 
         return no_data(f"{service} has {n:.0f} lines to take a share of; {MINIMUM_REQUESTS} are needed.", evidence=ids)
     low, high = _wilson(k, n)
     numbers = {"share": k / n, "low": low, "high": high, "n": n}
-    text = f"{k:.0f} of {n:.0f} lines of {service} ({k / n:.0%}): {brief(where)}."
+    text = f"{k:.0f} of {n:.0f} lines of {service} ({k / n:.0%}) are lines {kind_of_line(where)}."
     if low >= share:
         return Outcome(HELD, text, numbers, ids)
     if high < share:
@@ -138,18 +144,15 @@ def template_appears(facts: Facts, windows: Windows, *, service: str, words: Seq
     return Outcome(FAILED, f"No new or changed template of {service} holds {', '.join(words)}.", {}, table.evidence)
 
 
-def brief(where: str, *, most: int = 60) -> str:
-    """The filter as a sentence can bear it: cut after `most` characters.
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Lines before and during in whole bins, the seconds of both, evidence; and all lines of the harm, in words."""
 
-    >>> brief("a = 1"), brief("x" * 70, most=3)
-    ('a = 1', 'xxx…')
-    """
-    return where if len(where) <= most else f"{where[:most]}…"
+    tested: tuple[float, float, float, float, tuple[str, ...]]
+    told: str
 
 
-def _counted(
-    facts: Facts, windows: Windows, service: str, where: str
-) -> tuple[float, float, float, float, tuple[str, ...]] | Outcome:
+def _counted(facts: Facts, windows: Windows, service: str, where: str) -> _Counted | Outcome:
     some, every = facts.lines(service, where=where), facts.lines(service, where=None)
     if some is None or every is None:
         return no_data(f"The log of {service} is not collected here.")
@@ -165,7 +168,15 @@ def _counted(
     (before, seconds_before, written_before), (during, seconds_during, written) = sides
     if written == 0 and written_before / seconds_before * seconds_during >= USUAL_LINES:
         return no_data(f"{service} wrote no line at all in the incident: its log may be lost.", evidence=ids)
-    return before, during, seconds_before, seconds_during, ids
+    return _Counted((before, during, seconds_before, seconds_during, ids), _told(some, windows, where))
+
+
+def _told(lines: Track, windows: Windows, where: str) -> str:
+    """How many lines of which kind, from when to when: the bins that the harm touches, their edges said."""
+    bins = lines.touching(windows.incident, until=windows.complete_until)
+    first = bins.index[0]
+    end = bins.index[-1] + timedelta(seconds=lines.step_s)
+    return f"{bins.sum():,.0f} log lines {kind_of_line(where)} from {first:%H:%M:%S} to {end:%H:%M:%S} UTC"
 
 
 def _total(track: Track, windows: Windows) -> float:

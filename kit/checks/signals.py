@@ -16,6 +16,7 @@ import numpy as np
 from connectors.window import Window, iso
 from kit.checks.facts import MINIMUM_BASELINE_BINS, Facts, Instant, Track, Windows, tracks
 from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome, check, no_data
+from kit.checks.wording import moved_from, of_several, shown_level
 from kit.numerics.shift import TooLittle, departure, shift
 
 
@@ -226,23 +227,16 @@ def _moved(track: Track, windows: Windows, *, sign: int, by: float, at_least: fl
     floor = _floor(moved.before, by, at_least, sign)
     size, low, high = sign * moved.change, *sorted((sign * moved.low, sign * moved.high))
     numbers = {"before": moved.before, "during": moved.during, "low": moved.low, "high": moved.high}
-    verb = "rose" if sign > 0 else "fell"
-    went = f"{track.key} went from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}"
+    went = moved_from(track, moved.before, moved.during)
     if size >= floor and low > 0:
-        return Outcome(
-            HELD,
-            f"{track.key} {verb} from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}.",
-            numbers,
-            track.evidence,
-        )
+        verb = "rose" if sign > 0 else "fell"
+        return Outcome(HELD, f"{went.replace(' went from ', f' {verb} from ', 1)}.", numbers, track.evidence)
     if high < floor:
-        return Outcome(
-            FAILED,
-            f"{went}: not the {'rise' if sign > 0 else 'fall'} of {floor:.3g} expected.",
-            numbers,
-            track.evidence,
-        )
-    return Outcome(NO_DATA, f"{went} (± {(high - low) / 2:.2g}): too noisy to tell.", numbers, track.evidence)
+        wanted = f"not the {'rise' if sign > 0 else 'fall'} of {shown_level(track, floor)} expected"
+        return Outcome(FAILED, f"{went}: {wanted}.", numbers, track.evidence)
+    return Outcome(
+        NO_DATA, f"{went} (± {shown_level(track, (high - low) / 2)}): too noisy to tell.", numbers, track.evidence
+    )
 
 
 def _flat(track: Track, windows: Windows, *, by: float, at_least: float) -> Outcome:
@@ -251,7 +245,7 @@ def _flat(track: Track, windows: Windows, *, by: float, at_least: float) -> Outc
         return no_data(moved.reason + ".", evidence=track.evidence)
     floor = max((by - 1) * abs(moved.before), at_least)
     numbers = {"before": moved.before, "during": moved.during, "low": moved.low, "high": moved.high}
-    went = f"{track.key} went from {moved.before:.3g} to {moved.during:.3g}{_unit(track)}"
+    went = moved_from(track, moved.before, moved.during)
     if -floor <= moved.low and moved.high <= floor:
         return Outcome(HELD, f"{went}: flat.", numbers, track.evidence)
     if moved.low > floor or moved.high < -floor:
@@ -280,7 +274,8 @@ def _full(track: Track, windows: Windows, *, at: float, share: float) -> Outcome
     if len(known) < 3 or len(known) < expected / 2:
         return no_data(f"{track.key} has {len(known)} of {expected:.0f} bins of the incident.", evidence=track.evidence)
     full, highest = float((known >= at).mean()), float(known.max())
-    text = f"{track.key} was at {at:g} or more in {full:.0%} of the incident (highest {highest:.3g})."
+    seen = shown_level(track, highest)
+    text = f"{track.key} was at {shown_level(track, at)} or more in {full:.0%} of the incident (highest {seen})."
     return Outcome(HELD if full >= share else FAILED, text, {"share": full, "highest": highest}, track.evidence)
 
 
@@ -312,30 +307,22 @@ def _combined(signal: str, outcomes: list[Outcome], *, deciding: str) -> Outcome
         return no_data(f"{signal} is not collected here.")
     if len(outcomes) == 1:
         return outcomes[0]
-    for outcome in outcomes:
-        if outcome.state == deciding:
-            return Outcome(outcome.state, outcome.sentence, outcome.numbers, _evidence(outcomes))
+    decided = [o for o in outcomes if o.state == deciding]
+    if decided:
+        text = of_several(decided[0].sentence, len(decided), len(outcomes))
+        return Outcome(decided[0].state, text, decided[0].numbers, _evidence(outcomes))
     unknown = [o for o in outcomes if o.state == NO_DATA]
     if unknown:
-        return Outcome(
-            NO_DATA,
-            f"{len(unknown)} of {len(outcomes)} signals {signal}: {unknown[0].sentence}",
-            {},
-            _evidence(outcomes),
-        )
+        text = of_several(unknown[0].sentence, len(unknown), len(outcomes))
+        return Outcome(NO_DATA, text, {}, _evidence(outcomes))
     first = outcomes[0]
-    return Outcome(
-        first.state, f"All {len(outcomes)} signals {signal} alike: {first.sentence}", first.numbers, _evidence(outcomes)
-    )
+    text = of_several(first.sentence, len(outcomes), len(outcomes))
+    return Outcome(first.state, text, first.numbers, _evidence(outcomes))
 
 
 def _floor(before: float, by: float, at_least: float, sign: int) -> float:
     relative = (by - 1) * abs(before) if sign > 0 else (1 - 1 / by) * abs(before)
     return max(relative, at_least, float(np.finfo(float).tiny))
-
-
-def _unit(track: Track) -> str:
-    return f" {track.unit}" if track.unit and track.unit != "1" else ""
 
 
 def _evidence(outcomes: object) -> tuple[str, ...]:

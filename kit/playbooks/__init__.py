@@ -23,7 +23,8 @@ _KEYS = {
     "question", "look_at", "prediction", "link", "lever", "statement", "callers", "role",
 }  # fmt: skip
 _PREDICTION_KEYS = {"text", "kind", "check", "arguments", "control", "when", "bound", "unbound"}
-_LINK_KEYS = {"from", "to", "text", "prediction"}
+_LINK_KEYS = {"from", "to", "text", "unrecorded", "prediction"}
+"""`unrecorded`: what the link says where no change that began it is named."""
 _LEVER_KEYS = {"do", "fits", "risk", "reversible", "erases", "watch", "within_s"}
 _TEXTS = {"name", "failure", "title", "through", "statement", "action", "role", "question"}
 _LISTS = {"triggers", "rivals", "removes", "look_at"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -241,16 +242,29 @@ def _prediction(template: Mapping[str, Any], words: Mapping[str, Any]) -> Predic
 def _mechanism(book: Playbook | None, words: Mapping[str, Any]) -> Mechanism:
     if book is None or not book.links:
         return Mechanism()
-    links = tuple(
+    links = [
         Link(
             _say(x["from"], words),
             _say(x["to"], words),
-            _say(x["text"], words),
+            _say(_link_text(x, words), words),
             _predictions(x.get("prediction", ()), words),
         )
         for x in book.links
-    )
+    ]
+    if "slow_where" in words and any(p.subject == words.get("symptom") for p in links[-1].predictions):
+        arguments = {"service": words["requests_log"], "where": words["slow_where"], "times": 2.0}
+        also = Prediction("slow requests appear beside the failed ones", "appears", arguments)
+        links[-1] = replace(links[-1], predictions=(*links[-1].predictions, also))
     return Mechanism(links, _say(book.question, words), tuple(_say(place, words) for place in book.look_at))
+
+
+def _link_text(link: Mapping[str, Any], words: Mapping[str, Any]) -> str:
+    """What the link says; where no change is named, only what was seen of it, and that its beginning is not known."""
+    text = str(link["text"])
+    if "change.ref" in words or "{change.ref}" not in text:
+        return text
+    seen = link.get("unrecorded") or next((p["text"] for p in link.get("prediction", ())), text)
+    return f"{seen}; what began it is not recorded"
 
 
 def _say(template: str, words: Mapping[str, Any]) -> str:

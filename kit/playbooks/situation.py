@@ -50,13 +50,16 @@ def describe_situation(
     failed: str | None = None,
     requests_log: str | None = None,
     route: str | None = None,
+    slow_s: float | None = None,
 ) -> Situation:
     """What can be said of this incident in a playbook's words?
 
     `entry` is the outermost service; `symptom` the signal where the harm was seen (default: the entry's error ratio, or
     its p99 where errors did not rise). `between` is the cut, `("checkout", "postgres")` or "checkout → postgres"; a
     single name cuts into that service. `path` has PATH's columns. `failed` is the filter of failing requests in
-    `requests_log` (default: the entry's log). What is not found is left out, and the predictions that need it say so.
+    `requests_log` (default: the entry's log). `slow_s`: where requests were hurt
+    by being slow beside the failed ones, from so many seconds on. What is not
+    found is left out, and the predictions that need it say so.
     """
     keys = facts.signals()
     service, callee = _cut(between, entry)
@@ -71,7 +74,8 @@ def describe_situation(
         "callee": callee,
         "ill": ill,
         "symptom": symptom,
-        "symptom_words": _symptom_words(symptom, entry),
+        "symptom_words": _symptom_words(symptom, entry, slow_too=slow_s is not None),
+        "slow_where": f"duration_s > {slow_s:g}" if slow_s is not None else None,
         "symptom_floor": 0.005 if symptom and "ratio" in symptom else 0.0,
         "traffic": first_signal(keys, entry, (r"requests\.count$", r"requests?.*(rate|count|delta)$")),
         "entry_errors": first_signal(keys, entry, (r"errors?.*ratio",)),
@@ -79,7 +83,10 @@ def describe_situation(
         "outside_errors": first_signal(keys, "client", (r"errors?.*ratio",)) if entry != "client" else None,
         "ill_errors": first_signal(keys, ill, (r"errors?.*ratio", r"errors?")),
         "service_latency": first_signal(
-            keys, service, (r"(server|requests).*duration.*p99$", r"duration.*p99$", r"latency")
+            keys,
+            service,
+            # the log's own durations are exact, those of a histogram only to its buckets
+            (r"^requests\.duration\.p99$", r"(server|requests).*duration.*p99$", r"duration.*p99$", r"latency"),
         ),
         "callee_latency": _callee_signal(keys, edges, service, callee, (r"duration.*p99$", r"(duration|latency|time)")),
         "callee_errors": _callee_signal(keys, edges, service, callee, (r"errors?.*ratio", r"errors?")),
@@ -182,8 +189,8 @@ def _symptom(facts: Facts, entry: str) -> str | None:
     return present[0] if present else None
 
 
-def _symptom_words(symptom: str | None, entry: str) -> str:
-    if symptom is None:
+def _symptom_words(symptom: str | None, entry: str, *, slow_too: bool = False) -> str:
+    if symptom is None or ("error" in symptom and slow_too):
         return f"failing and slow requests at {entry}"
     if "error" in symptom:
         return f"failing requests at {service_of(symptom)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.where import all_of
 from kit import questions
-from kit.steps.harm import bad_requests, is_late
+from kit.steps.harm import bad_requests, is_late, slow_from
 from kit.steps.stop_the_bleeding import tried_actions
 from kit.steps.the_spot import STATEMENT
 from kit.steps.words import case_playbooks, squeezed_words
@@ -93,7 +93,7 @@ def describe_case(case: Case) -> Situation:
         failed=bad_requests(case) if requests is not None else None,
         requests_log=requests.service if requests is not None else None,
         route=episode.routes[0] if episode.routes else None,
-        slow_too={"errors_ratio", "slow_ratio"} <= set(episode.signals),
+        slow_s=slow_from(case) if {"errors_ratio", "slow_ratio"} <= set(episode.signals) else None,
     )
     return situation.with_words(squeezed_words(case))
 

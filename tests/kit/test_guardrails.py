@@ -7,6 +7,7 @@ import pytest
 
 from connectors.window import Window
 from kit.guardrails import RULES, Rule, guard, list_guardrails, try_rules
+from kit.numerics.moments import length
 
 START = pd.Timestamp("2026-03-01T02:00:00Z")
 ROLLBACK = RULES[0]
@@ -34,9 +35,9 @@ def changes(*rows):
 HEALTHY, INCIDENT = Window(at(0), at(600)), Window(at(600), at(900))
 
 
-def tried(rows, made, *, trigger=(), rules=(ROLLBACK,), history=()):
+def tried(rows, made, *, trigger=(), rules=(ROLLBACK,), history=(), noticed=None):
     return try_rules(rows, changes=made, healthy=HEALTHY, incident=INCIDENT, slow_s=1.0, trigger=trigger, rules=rules,
-                     history=history)  # fmt: skip
+                     history=history, noticed=noticed)  # fmt: skip
 
 
 def test_a_rollback_of_the_trigger_spares_what_begins_after_it_works():
@@ -137,7 +138,7 @@ def test_another_action_is_no_rollback():
 
 
 def test_a_line_about_a_limit_says_that_one_acted():
-    assert states(said=["no free connection in pool after <*> s"])["timeout, limit or breaker"] == "held"
+    assert states(said=["no free connection in pool after <*> s"])["timeout, limit or breaker"] == "acted"
     assert states(said=["KeyError: 'x'"])["timeout, limit or breaker"] == "unknown"
 
 
@@ -145,5 +146,17 @@ def test_the_headline_is_the_rule_that_spares_most():
     trials = tried(requests(), changes((590, "deploy", "v2")), trigger=["v2"], rules=RULES)
     answer = guard(trials, ())
     assert answer.headline == trials[0].says
-    assert list(answer.to_frame()["state"]) == ["tried"] * 3
+    assert list(answer.to_frame()["state"]) == ["tried"] * len(RULES)
     assert guard((), ()).headline.startswith("Nobody was hurt")
+
+
+def test_a_page_is_told_by_how_long_before_people_it_fires_and_is_proposed_only_then():
+    page = RULES[1]
+    early = tried(requests(), changes(), rules=(page,), noticed=at(700))[0]
+    ahead = (at(700) - early.fired).total_seconds()
+    assert early.alarm == f"{page.name} would have fired {length(ahead)} before somebody noticed"
+    assert "before somebody noticed" in early.says
+    late = tried(requests(), changes(), rules=(page,), noticed=at(601))[0]
+    assert late.alarm == ""
+    assert "after somebody noticed" in late.says
+    assert tried(requests(), changes((590, "deploy", "v2")), trigger=["v2"])[0].alarm == ""  # a rollback is no page
