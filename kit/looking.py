@@ -96,6 +96,24 @@ def look_at_servers(*, at: str | None) -> tuple[datetime, datetime, list[str]]:
     return start, end, [f"The look is {iso(start)} to {iso(end)}, {how}."]
 
 
+def own_names(case: Case) -> dict[str, str | None]:
+    """Which log sources were given a service that none of their lines names, since they name their own?
+
+    By source: the one service that its lines name; None where they name several. A log with lines that name none is
+    rightly called by its file, and is left out.
+    """
+    found: dict[str, str | None] = {}
+    for source in case.sources("logs"):
+        guessed = case.catalog.sources[source.name].service
+        if guessed is None:
+            continue
+        answer = case.ask("logs", lambda s=source: s.count(case.look, by=("service",)))
+        named = [n for n in (answer.table.column("service").to_pylist() if answer is not None else ()) if n != MISSING]
+        if named and guessed not in named:
+            found[source.name] = named[0] if len(named) == 1 else None
+    return found
+
+
 def services_of(case: Case) -> tuple[str, ...]:
     """Which services are named in the logs of the look?"""
     from kit.questions import field_names

@@ -17,7 +17,7 @@ from connectors.window import iso
 from kit.case import Case
 from kit.errors import BadCase
 from kit.incident import incident_id
-from kit.looking import add_address, is_address, look, look_at_servers, services_of, users_requests
+from kit.looking import add_address, is_address, look, look_at_servers, own_names, services_of, users_requests
 from kit.looking_at_metrics import look_at_metrics
 from kit.looking_at_path import look_at_path
 from kit.recognize_files import GIT, FoundFiles, recognize_files
@@ -68,6 +68,7 @@ def new_case(
         span = _span(case)
         start, end, chosen = look(*span, at=at) if span is not None else look_at_servers(at=at)
         _incident(folder, start=iso(start), end=iso(end), services=())
+        _rename(Case(folder), sources)
         case = Case(folder)
         _incident(folder, start=iso(start), end=iso(end), services=services_of(case))
         said += [*chosen, *_signals(folder), *_path(folder)]
@@ -97,6 +98,17 @@ def _sources(folder: Path, data: Sequence[Path]) -> tuple[list[str], dict[str, d
         many = f" in {len(files.paths)} files" if len(files.paths) > 1 else ""
         said.append(f"{files.name}: {files.format}, {files.table}{many}")
     return said, sources
+
+
+def _rename(case: Case, sources: dict[str, dict[str, Any]]) -> None:
+    """A log whose lines name its service is called so; its file's name was a guess."""
+    names = own_names(case)
+    for source, service in names.items():
+        sources[source].pop("service")
+        if service is not None:
+            sources[source]["service"] = service
+    if names:
+        write_whole(case.folder / "sources.toml", tomli_w.dumps({"sources": sources}))
 
 
 def _copied(folder: Path, files: FoundFiles, key: str) -> dict[str, Any]:

@@ -145,3 +145,27 @@ def test_the_path_is_proposed_from_traces_with_the_users_service_before_it(tmp_p
         ["web", "shop", "service"], ["pay", "postgresql", "database"], ["shop", "pay", "service"],
     ]  # fmt: skip
     assert any("path.toml: 3 calls told from 5 traces; look them over." in line for line in said)
+
+
+def lines_of(*services: str | None) -> str:
+    rows = [
+        {"time": day(2, i).isoformat(), "message": "hello"} | ({"service": s} if s else {})
+        for i, s in enumerate(services)
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_a_log_is_called_by_the_service_that_its_lines_name_and_looked_at_to_its_last_line(tmp_path):
+    (tmp_path / "data").mkdir()
+    for name, services in (("app", ("shop", "shop")), ("all", ("pay", "cart", "pay")), ("web", ("shop", None))):
+        (tmp_path / "data" / f"{name}.log").write_text(lines_of(*services))
+    new_case(tmp_path / "case", [tmp_path / "data"])
+    case = open_case(tmp_path / "case")
+    assert {name: spec.service for name, spec in case.catalog.sources.items()} == {
+        "app": "shop", "all": None, "web": "web",
+    }  # fmt: skip
+    assert sorted(case.about.services) == ["cart", "pay", "shop", "web"]
+    assert case.look.end == day(2, 2) + timedelta(seconds=1)
+    assert [source.count(case.look).table.column("n").to_pylist() for source in case.sources("logs")] == [
+        [3.0], [2.0], [2.0],
+    ]  # fmt: skip
