@@ -181,6 +181,7 @@ def compare_with_truth(
         found = found_episodes[index] if index < len(found_episodes) else {}
         rows.extend(_episode(f"episodes[{index}]", expected, found))
     rows.extend(_hypotheses(truth.get("hypotheses", []), findings.get("hypotheses", [])))
+    rows.extend(_mitigations(truth.get("mitigations", []), findings.get("mitigations", [])))
     for name, expected in truth.get("impact", {}).items():
         rows.append(_overlap(f"impact.{name}", expected, (findings.get("impact") or {}).get(name)))
     text = (page if page is not None else orjson.dumps(dict(findings)).decode()).casefold()
@@ -235,6 +236,20 @@ def _hypotheses(expected: Iterable[Mapping[str, Any]], found: list[Mapping[str, 
         right = state in states and not (state == "refuted" and not match[0].get("refuted_by"))
         rows.append(Comparison(f"hypotheses[{name}]", " or ".join(states), state, right))
     return rows
+
+
+def _mitigations(expected: Iterable[Mapping[str, Any]], found: list[Mapping[str, Any]]) -> list[Comparison]:
+    """Was each action judged as the truth has it, and no other one called helpful?"""
+    wanted = {str(m["ref"]): _alternatives(m["effect"]) for m in expected}
+    if not wanted:
+        return []
+    seen = {str(m.get("ref")): str(m.get("effect")) for m in found}
+    rows = [
+        Comparison(f"mitigations[{ref}]", " or ".join(effects), seen.get(ref, "not there"), seen.get(ref) in effects)
+        for ref, effects in wanted.items()
+    ]
+    helped = [ref for ref, effect in seen.items() if effect == "helped" and ref not in wanted]
+    return [*rows, Comparison("mitigations.others", "none helped", _text(helped) or "none helped", not helped)]
 
 
 def _interval(key: str, expected: Mapping[str, Any], found: Mapping[str, Any] | None, *, narrow: bool) -> Comparison:

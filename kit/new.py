@@ -48,6 +48,8 @@ def new_case(
     and a duration is taken for the users' requests; golden signals are proposed from the names of metrics, the calls
     from traces. Raises `BadCase` when nothing could be read.
     """
+    from kit.playbooks.own import bring_playbooks
+
     _must_be_new(folder)
     paths = [Path(given) for given in data if not is_address(given)]
     for source in paths:
@@ -75,6 +77,7 @@ def new_case(
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         (folder / "evidence.jsonl").unlink(missing_ok=True)
         copy_notebooks(folder / "notebooks", case_path="..")
+        said += bring_playbooks(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

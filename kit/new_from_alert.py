@@ -113,6 +113,7 @@ def _content(alert: str, authority: Path | None) -> tuple[bytes, str]:
 
 
 def _from_setup(folder: Path, setup: Path) -> list[str]:
+    from kit.playbooks.own import bring_playbooks
     from kit.walk import copy_notebooks
 
     folder.mkdir(parents=True)
@@ -124,7 +125,7 @@ def _from_setup(folder: Path, setup: Path) -> list[str]:
     if (setup / "incident.toml").is_file():
         shutil.copy2(setup / "incident.toml", folder / "incident.toml")
     copy_notebooks(folder / "notebooks", case_path="..")
-    return [f"The sources are those of {setup.name}."]
+    return [f"The sources are those of {setup.name}.", *bring_playbooks(folder)]
 
 
 def _from_data(folder: Path, data: Sequence[Path | str], fired: Fired, authority: Path | None) -> list[str]:

@@ -131,7 +131,7 @@ def _what(title: str, symptom: Any, zone: ZoneInfo) -> str:
 
 def _reading(ill: Any) -> str:
     if ill.signal in ("errors_ratio", "slow_ratio"):
-        what = "requests fail" if ill.signal == "errors_ratio" else "requests are slow"
+        what = "requests fail" if ill.signal == "errors_ratio" else "requests are slow, failed ones counted,"
         return f"{ill.now:.1%} of {what} (usual {ill.before:.1%})"
     if ill.signal == "latency_p99_s":
         return f"p99 is {ill.now:.2g} s (usual {ill.before:.2g} s)"

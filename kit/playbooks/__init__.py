@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from kit.hypothesis import KINDS, Role
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")
 _KEYS = {
     "name", "failure", "title", "through", "action", "triggers", "lag_s", "rivals", "restart_cures", "removes",
+    "removes_with",
     "question", "look_at", "prediction", "link", "lever", "statement", "callers", "role",
 }  # fmt: skip
 _PREDICTION_KEYS = {"text", "kind", "check", "arguments", "control", "when", "bound", "unbound"}
@@ -28,6 +29,8 @@ _LINK_KEYS = {"from", "to", "text", "unrecorded", "prediction"}
 _LEVER_KEYS = {"do", "fits", "risk", "reversible", "erases", "watch", "within_s"}
 _TEXTS = {"name", "failure", "title", "through", "statement", "action", "role", "question"}
 _LISTS = {"triggers", "rivals", "removes", "look_at"}
+CONDITIONS = ("change.ref", "callee", "statement", "route")
+"""What an action may need to be there."""
 _SWITCHES = {"restart_cures", "callers"}
 _TABLES = {"prediction", "link", "lever"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -59,7 +62,8 @@ class Playbook:
     """What one class of failure predicts. Templates: `predictions` and `links` hold placeholders until they are bound.
 
     `triggers` are the kinds of change that can begin it, `lag_s` how long after such a change it may show, `rivals` the
-    playbooks that explain the same signals otherwise, `removes` what would remove the class. `callers`: a change of
+    playbooks that explain the same signals otherwise, `removes` what would remove the class, `removes_with` more of it,
+    by the word that must be known for it (`callee`, `statement`). `callers`: a change of
     whoever calls the failing place can begin it, too, by what it sends. `role`: what the class itself is in the chain,
     where a change that began it is the trigger.
     """
@@ -77,6 +81,7 @@ class Playbook:
     callers: bool = False
     role: str = "trigger"
     removes: tuple[str, ...] = ()
+    removes_with: Mapping[str, Sequence[str]] = field(default_factory=dict)
     question: str = ""
     look_at: tuple[str, ...] = ()
     predictions: tuple[Mapping[str, Any], ...] = ()
@@ -98,8 +103,8 @@ def load_playbooks(folder: Path | str | None = None) -> Mapping[str, Playbook]:
     for path in _own():
         book = read_playbook(path.read_text(encoding="utf-8"), where=path.name)
         books[book.name] = book
-    for path in _files(Path(folder)) if folder is not None else ():
-        book = read_playbook(_text_of(path), where=path.name)
+    for path in playbook_files(Path(folder)) if folder is not None else ():
+        book = read_playbook(text_of(path), where=path.name)
         if book.name in books:
             raise BadInput(f"{path.name}: there is a playbook {book.name!r} already; give yours another name.")
         books[book.name] = book
@@ -137,6 +142,7 @@ def read_playbook(text: str, *, where: str) -> Playbook:
         callers=bool(record.get("callers", False)),
         role=record.get("role", "trigger"),
         removes=tuple(record.get("removes", ())),
+        removes_with=record.get("removes_with", {}),
         question=record.get("question", ""),
         look_at=tuple(record.get("look_at", ())),
         predictions=tuple(record.get("prediction", ())),
@@ -150,7 +156,7 @@ def _own() -> list[Any]:
     return sorted((p for p in found if p.name.endswith(".toml")), key=lambda p: p.name)
 
 
-def _files(folder: Path) -> list[Path]:
+def playbook_files(folder: Path) -> list[Path]:
     """The playbooks in a folder: plain files that lie in it, no links out of it."""
     found = sorted(p for p in folder.glob("*.toml") if p.is_file() and not p.is_symlink())
     if len(found) > MOST_FILES:
@@ -160,7 +166,8 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What stands in this file of a playbook. Raises `BadInput` for one too large, or not UTF-8."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise BadInput(f"{path.name} is larger than {LARGEST_BYTES:,} bytes: that is no playbook.")
@@ -180,6 +187,9 @@ def _shape_faults(record: Mapping[str, Any]) -> list[str]:
     if isinstance(lag, bool) or not isinstance(lag, int | float) or not 0 < lag <= 30 * 86400:
         faults.append("lag_s must be a number of seconds, at most thirty days")
     faults += [f"{key} must be a list of texts" for key in sorted(_LISTS & set(record)) if not _texts(record[key])]
+    more = record.get("removes_with", {})
+    if not isinstance(more, Mapping) or not all(k in CONDITIONS and _texts(v) for k, v in more.items()):
+        faults.append(f"removes_with must be a table of lists of texts, by {' or '.join(CONDITIONS)}")
     for key in sorted(_TABLES & set(record)):
         if not _sections(record[key]):
             faults.append(f"write each {key} as a section [[{key}]] of its own")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from connectors.window import Window, utc
 from kit.steps.harm import slow_limit
-from kit.steps.words import incident_words, playbook
+from kit.steps.words import playbook, removes_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,7 +168,6 @@ def _said_first(case: Case) -> str | None:
 def draft(case: Case) -> Postmortem:
     """07: the postmortem as far as the findings carry it."""
     from connectors.answers import evidence_hash
-    from kit.playbooks.seed import bind
     from kit.postmortem import draft_postmortem
 
     book = playbook(case) if case.onset is not None else None
@@ -180,7 +179,7 @@ def draft(case: Case) -> Postmortem:
         alarms=[t.alarm for t in case.guardrails.trials if t.alarm],
         first_line=_first_told(case),
         empty={e.evidence for e in case.answers if not e.fetch.rows},
-        removes=[bind(text, incident_words(case)) for text in book.removes] if book is not None else (),
+        removes=removes_here(case, book) if book is not None else (),
         evidence_hash=evidence_hash(case.folder),
         rests_on=case.findings.rests_on(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit.steps.harm import slow_limit
-from kit.steps.words import bound_lever, playbook
+from kit.steps.words import bound_lever, fits_here, playbook
 
 if TYPE_CHECKING:
     from kit.case import Case
@@ -39,7 +39,7 @@ def propose(case: Case) -> Levers:
     return propose_levers(
         case.diagnosis,
         case.suspects,
-        playbook=[bound_lever(case, lever) for lever in book.levers] if book is not None else (),
+        playbook=[bound_lever(case, x) for x in book.levers if fits_here(case, x.do)] if book is not None else (),
         clock=read_harm_clock(rows, onset=case.onset, recovered=case.recovered, until=until),
         effects=effects,
     )

@@ -35,6 +35,38 @@ def bound_lever(case: Case, lever: Any) -> dict[str, Any]:
     return {name: bind(getattr(lever, name), words) for name in names}
 
 
+ANSWERABLE = ("change.ref", "callee", "statement", "route")
+"""Words of which a case knows whether it has them: what is to be done to something that is not there is not told."""
+
+
+def fits_here(case: Case, template: str) -> bool:
+    """Is everything that this text of a playbook is about there in this case: a suspect, a dependency, a database?"""
+    from kit import questions
+    from kit.playbooks import PLACEHOLDER
+    from kit.steps.the_spot import STATEMENT
+
+    named = set(PLACEHOLDER.findall(template)) & set(ANSWERABLE)
+    if not named:
+        return True
+    there = {
+        "change.ref": bool(case.suspects.ranked),
+        "callee": len(at_the_cut(case)) > 1,
+        "route": case.episode is not None and bool(case.episode.routes),
+    }
+    if "statement" in named:
+        there["statement"] = any(STATEMENT in questions.field_names(case, s) for s in case.sources("logs"))
+    return all(there[name] for name in named)
+
+
+def removes_here(case: Case, book: Playbook) -> list[str]:
+    """What would remove the class, in the words of this incident; without what needs something that is not there."""
+    from kit.playbooks.seed import bind
+
+    words = incident_words(case)
+    more = [text for word, texts in book.removes_with.items() if fits_here(case, f"{{{word}}}") for text in texts]
+    return [bind(text, words) for text in (*book.removes, *more) if fits_here(case, text)]
+
+
 def incident_words(case: Case) -> dict[str, str]:
     """What the placeholders of a playbook stand for here, those that nobody knows told as such."""
     from kit.playbooks.words import FALLBACK
@@ -48,6 +80,7 @@ def incident_words(case: Case) -> dict[str, str]:
         "callee": service[1] if len(service) > 1 else FALLBACK["callee"],
         "change.ref": (ranked[0].ref or ranked[0].id) if ranked else FALLBACK["change.ref"],
         "symptom": "the failed share",
+        **({"route": case.episode.routes[0]} if case.episode is not None and case.episode.routes else {}),
         **squeezed_words(case),
     }
 

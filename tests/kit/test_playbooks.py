@@ -12,6 +12,7 @@ from connectors.where import parse
 from kit.board import judge, states
 from kit.checks.facts import FrameFacts, Windows
 from kit.playbooks import Playbook, common_playbook, load_playbooks, read_playbook
+from kit.playbooks.own import bring_playbooks, own_folder
 from kit.playbooks.seed import bind, near_changes, seed_hypotheses, unbound
 from kit.playbooks.situation import Situation, describe_situation, grown_value
 from kit.playbooks.words import NEEDS, PHRASES
@@ -182,6 +183,32 @@ arguments = { service = "{callee}", where = "has(message, 'still waiting')" }
 
 
 # --- binding --------------------------------------------------------------------------------------------------------
+
+
+def test_ones_own_playbooks_are_copied_into_a_case_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    case, own = tmp_path / "case", own_folder(environment)
+    case.mkdir()
+    assert bring_playbooks(case, environment=environment) == []
+    assert not (case / "playbooks").exists()
+    own.mkdir(parents=True)
+    (own / "lock_held.toml").write_text('name = "lock_held"\ntitle = "A lock is held"\n')
+    assert bring_playbooks(case, environment=environment) == ["Your own playbooks are in playbooks/: lock_held.toml."]
+    assert load_playbooks(case / "playbooks")["lock_held"].title == "A lock is held"
+    (own / "lock_held.toml").write_text('name = "lock_held"\ntitle = "Another"\n')
+    assert bring_playbooks(case, environment=environment) == []
+    assert load_playbooks(case / "playbooks")["lock_held"].title == "A lock is held"
+    (own / "wrong.toml").write_text("title = 5")
+    with pytest.raises(BadInput, match=r"wrong\.toml"):
+        bring_playbooks(case, environment=environment)
+
+
+def test_what_removes_a_class_may_need_a_word_that_is_known() -> None:
+    book = load_playbooks()["pool_starved"]
+    assert "statement" in book.removes_with
+    assert not any("index" in text or "sequential" in text for text in book.removes)
+    with pytest.raises(BadInput, match="removes_with must be a table"):
+        read_playbook('name = "a"\ntitle = "b"\n[removes_with]\nmoon = ["x"]\n', where="x.toml")
 
 
 def test_words_are_text_and_never_evaluated() -> None:
