@@ -87,6 +87,7 @@ class SeriesData:
         return ()
 
     def near(self, metric: str) -> str:
+        """Which names that are there may have been meant? Words to put behind the one that is not; "" for none."""
         import difflib
 
         near = difflib.get_close_matches(metric, list(dict.fromkeys([*self._by_metric, *self._known])), 2)
@@ -106,6 +107,7 @@ class SeriesData:
         return float(np.quantile(gaps, 0.1)) if len(gaps) else None
 
     def groups(self, spec: SignalSpec, names: Sequence[int]) -> Iterator[Group]:
+        """The series that the signal is made of, of these, by the labels that it is kept apart by."""
         found: dict[tuple[str, ...], list[int]] = {}
         for i in names:
             labels = self.series[i].labels

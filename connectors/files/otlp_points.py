@@ -25,6 +25,7 @@ class Points:
         self.unread: dict[str, str] = {}
 
     def metric(self, metric: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
+        """Adds the points of one metric, with its resource's attributes as labels; a kind not read goes to `unread`."""
         name, unit = str(metric.get("name", "")), str(metric.get("unit") or "")
         if gauge := metric.get("gauge"):
             for point in either(gauge, "dataPoints", "data_points") or ():
@@ -76,6 +77,7 @@ class Points:
             self.build.add(self.known[key], time, value)
 
     def samples(self) -> Any:
+        """All points added so far as samples, each series' own by time."""
         for series, points in self.deltas.items():
             total = 0.0
             for time, value in sorted(points):

@@ -52,6 +52,10 @@ def signals_from_answers(
 
 
 def answer_values(answer: Table | None, grid: Grid, value: str, pattern: str) -> dict[str, np.ndarray]:
+    """One column of a small answer on the grid, by signal: `pattern` names it from the answer's service and level.
+
+    Nothing where the answer is empty or has no such column; a bin that the answer does not name is NaN.
+    """
     if answer is None or not columns.length(answer) or value not in columns.names(answer):
         return {}
     bins, inside = grid.place(columns.times_us(answer))
