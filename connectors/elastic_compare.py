@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base import MISSING, OTHER, Selection
-from connectors.elastic_counts import MOST_BUCKETS, Groups, text_of
+from connectors.elastic_counts import Groups, listed_at_once, text_of
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
 from connectors.elastic_presence import Presence, Searches
@@ -119,7 +119,7 @@ def _discover(
     top: int,
     sampled: Mapping[str, float],
 ) -> None:
-    listed = min(LISTED, MOST_BUCKETS // max(1, len(columns)))
+    listed = listed_at_once(len(columns), least=LISTED_OF_MANY, most=LISTED)
     presence = Presence(groups, columns)
     few = presence.aggregations()
     many: dict[str, Any] = {}

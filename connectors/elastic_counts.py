@@ -267,6 +267,15 @@ def counted_rows(
     return rows
 
 
+def listed_at_once(fields: int, *, least: int, most: int) -> int:
+    """How many values of each of so many fields may one request list? Each shard lists a thousand more of each.
+
+    >>> listed_at_once(20, least=10, most=1_000), listed_at_once(40, least=10, most=1_000)
+    (1000, 250)
+    """
+    return max(least, min(most, MOST_BUCKETS // max(1, fields) - 1_000))
+
+
 def ranked_keys(sums: Mapping[Key, float]) -> list[Key]:
     """The groups, the largest first; ties go to those without a missing field, then to the smaller value."""
     return sorted(sums, key=lambda group: (-sums[group], None in group, _order(group)))

@@ -43,9 +43,12 @@ class _Reader:
         arrays = [pa.array(values, field.type) for values, field in zip(columns, SHAPE, strict=True)]
         keys = tuple(zip(*(hit["sort"] for hit in hits), strict=True)) if hits else ()
         return Page(
-            pa.table(arrays, schema=SHAPE), keys, answer.get("took", 0), len(content), None, answer.get("pit_id"),
-            tuple(lacking(answer)),
-        )  # fmt: skip
+            pa.table(arrays, schema=SHAPE),
+            keys,
+            answer.get("took", 0),
+            len(content),
+            missing=tuple(lacking(answer)),
+        )
 
 
 class Documents:

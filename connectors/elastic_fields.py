@@ -170,10 +170,6 @@ def forms_of_level(column: Column, level: str) -> list[Any]:
     return list(dict.fromkeys(form for word in words for form in (word, word.upper(), word.capitalize())))
 
 
-def _plain(type_: pa.DataType) -> pa.DataType:
-    return type_.value_type if pa.types.is_dictionary(type_) else type_
-
-
 def _kind(kinds: Sequence[str]) -> str:
     """The widest of the types that a field has in these indices."""
     order = ["double", "float", "half_float", "scaled_float", "unsigned_long", "date_nanos", "text", "match_only_text"]

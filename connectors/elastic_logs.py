@@ -179,12 +179,7 @@ class ElasticLogs:
         chosen = [self._columns[name] for name in dict.fromkeys(fields)]
         self._afford(asking, 2 * len(chosen), {"bool": {"should": queries, "minimum_should_match": 1}})
         whole = whole_of(bad, good)
-        rows_in_all = self._cost.rows
-        many = [column.name for column in chosen if column.name in self._many.names]
-        share = DISCOVERED_IN / rows_in_all if rows_in_all else 1.0
-        if many and share < 0.5 and self.server.product == "Elasticsearch":
-            share = min(0.5, DISCOVERED_IN / max(1, self.server.documents(queries[1])))
-        sampled = dict.fromkeys(many, share) if share < 0.5 and self.server.product == "Elasticsearch" else {}
+        sampled = self._looked_for(chosen, queries[1])
         rows = compared_rows(
             lambda bodies: self.server.searches(asking, bodies),
             self._groups,
@@ -194,12 +189,8 @@ class ElasticLogs:
             top=top,
             sampled=sampled,
         )
-        said = (
-            f"values of {', '.join(many)} looked for in {DISCOVERED_IN:,} rows, then counted in all"
-            if sampled
-            else None
-        )
-        return asking.answer(_table(rows, COMPARED), sampled=said)
+        said = f"values of {', '.join(sampled)} looked for in {DISCOVERED_IN:,} rows, then counted in all"
+        return asking.answer(_table(rows, COMPARED), sampled=said if sampled else None)
 
     def sample(
         self,
@@ -318,6 +309,17 @@ class ElasticLogs:
         if rows < MANY_ROWS:
             return Many()
         return many_valued(self.server, self._asking("fields", None, {}), list(self._columns.values()), rows)
+
+    def _looked_for(self, columns: Sequence[Column], query: Mapping[str, Any]) -> dict[str, float]:
+        """The columns with very many values, and in which share of the query's rows their commonest are looked for.
+
+        None where that would be half of the rows or more, and on OpenSearch, which draws none.
+        """
+        many = [column.name for column in columns if column.name in self._many.names]
+        if not many or self.server.product != "Elasticsearch" or self._cost.rows <= 2 * DISCOVERED_IN:
+            return {}
+        share = DISCOVERED_IN / max(1, self.server.documents(query))
+        return dict.fromkeys(many, share) if share < 0.5 else {}
 
     @property
     def _groups(self) -> Groups:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from connectors.elastic_counts import MOST_BUCKETS, Groups
+from connectors.elastic_counts import Groups, listed_at_once
 from connectors.elastic_fields import Column
 from connectors.elastic_filter import Query
 from connectors.elastic_many import MANY_ROWS, Many
@@ -41,7 +41,7 @@ def overview_rows(
     """
     presence = Presence(groups, columns)
     first = presence.aggregations()
-    size = max(TOP_VALUES, min(WHOLE, MOST_BUCKETS // max(1, len(columns))))
+    size = listed_at_once(-(-len(columns) // at_a_time), least=TOP_VALUES, most=WHOLE)
     for at, column in enumerate(columns):
         if column.grouped is None or column.name in many.ids:
             continue

@@ -27,7 +27,6 @@ _HEAD: Mapping[str, pa.DataType] = {
     "took": pa.int64(),
     "timed_out": pa.bool_(),
     "terminated_early": pa.bool_(),
-    "pit_id": pa.string(),
     "_shards": pa.struct([("total", pa.int64()), ("failed", pa.int64())]),
 }
 
@@ -45,7 +44,6 @@ class Page:
     took_ms: int
     bytes: int
     total: int | None = None
-    point: str | None = None
     missing: tuple[str, ...] = ()
 
     @property
@@ -108,7 +106,6 @@ class PageReader:
             head.get("took") or 0,
             len(content),
             total[0].as_py() if total is not None else None,
-            head.get("pit_id"),
             tuple(missing),
         )
 
@@ -204,7 +201,7 @@ class PageReader:
         table = as_schema(pa.table(arrays, names=self.schema.names), self.schema)
         keys = tuple(zip(*(hit["sort"] for hit in hits), strict=True)) if hits else ()
         total = (answer["hits"].get("total") or {}).get("value")
-        return Page(table, keys, answer.get("took", 0), size, total, answer.get("pit_id"), tuple(lacking(answer)))
+        return Page(table, keys, answer.get("took", 0), size, total, tuple(lacking(answer)))
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
