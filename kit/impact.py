@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from connectors.window import Window, utc
-from kit.episodes.slowness import given_up_requests
+from kit.episodes.slowness import SLOW_FACTOR, SLOW_LEAST_S, given_up_requests
 from kit.late_work import LateWork, measure_late_work
 from kit.numerics import columns
 from kit.numerics.columns import Table
@@ -22,8 +22,6 @@ from kit.numerics.moments import as_moment, length
 from kit.requests import RequestArrays, request_arrays
 from kit.result import Result
 
-SLOW_FACTOR = 1.5
-"""Without an objective, a request is slow beyond so many times the usual p99 of its route."""
 WHO = ("user.id", "enduser.id", "tenant", "client", "region", "route")
 DAYS = 30.0
 """An error budget is counted over so many days."""
@@ -130,8 +128,8 @@ def measure_impact(
     window in which it began; `incident` may reach a little beyond `onset` and `recovered`, so that it holds all of the
     harm, and its length is told by these two where both are given. The usual is the baseline's rate on each route; its
     own uncertainty makes the interval (95 %, counts taken as Poisson). `objective`: errors_ratio and latency_p99_s with
-    `limit`; it says what is slow (without: 1.5 times the usual p99 of the route) and what is over. A failed request is
-    not counted as slow as well.
+    `limit`; it says what is slow (without: 1.5 times the usual p99 of the route, and at least 0.1 s beyond it) and what
+    is over. A failed request is not counted as slow as well.
     `gaps`: where data is missing; `recovered` None with an `onset` given: harm lasts; both make lower bounds.
     `marks`: kind and time of detected, engaged, mitigated, resolved. `signals`: an aligned frame whose columns may have
     objectives of their own; minutes over any of them count.
@@ -261,7 +259,8 @@ def _slow(arrays: RequestArrays, group: np.ndarray, before: np.ndarray, limit: f
     healthy = before & ~arrays.failed
     size = int(group.max()) + 1 if len(group) else 1
     (usual,) = grouped_quantiles(group[healthy], arrays.duration_s[healthy], (0.99,), size)
-    return arrays.duration_s > np.where(np.isnan(usual), np.inf, SLOW_FACTOR * usual)[group]
+    limits = np.maximum(SLOW_FACTOR * usual, usual + SLOW_LEAST_S)
+    return arrays.duration_s > np.where(np.isnan(limits), np.inf, limits)[group]
 
 
 def _minutes(incident: Window, onset: Any, recovered: Any) -> float:

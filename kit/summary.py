@@ -157,7 +157,8 @@ def slow_means(findings: Mapping[str, Any]) -> str:
     if "limits" not in impact:
         return ""
     limit = impact["limits"].get("latency_p99_s")
-    return f" (over {limit:g} s, the objective)" if limit else " (over 1.5 times the usual 99 % of their route)"
+    usual = "over 1.5 times the usual 99 % of their route and at least 0.1 s beyond it"
+    return f" (over {limit:g} s, the objective)" if limit else f" ({usual})"
 
 
 def order_unsure(ref: Any, findings: Mapping[str, Any]) -> str:
