@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,21 +25,45 @@ def explore(
     ],
     out: Annotated[Path, typer.Option(help="Where the notebook is put.")] = Path("explorations"),
     find: Annotated[str, typer.Option(help="Print what fits this query line instead of opening JupyterLab.")] = "",
+    fields: Annotated[bool, typer.Option("--fields", help="Print which fields there are to ask for.")] = False,
     tz: Annotated[str | None, typer.Option(help="Zone of times that are written without one.")] = None,
 ) -> int:
-    """Open the log explorer on a folder or an address; with --find print the answer here."""
-    from kit.explore import explore as look_into
-
-    if find:
-        view = look_into(place, tz=tz).find(find)
-        typer.echo(view.volume().headline)
-        for row in view.lines(50).table.itertuples(index=False):
-            typer.echo(_line(row))
+    """Open the log explorer on a folder or an address; with --find or --fields print the answer here."""
+    if find or fields:
+        typer.echo(f"looking into {place} …", err=True)
+        _print_fields(place, tz) if fields else _print_found(place, find, tz)
         return 0
     notebook = place_notebook(out, place, tz=tz)
     typer.echo(f"notebook {notebook}")
     command, environment = lab_command(notebook.name), lab_environment()
     return subprocess.run(command, cwd=notebook.parent, env=environment, check=False).returncode
+
+
+PRINTED = 50
+
+
+def _print_found(place: str, find: str, tz: str | None) -> None:
+    from kit.explore import explore as look_into
+
+    view = look_into(place, tz=tz).find(find)
+    typer.echo(view.volume().headline)
+    look = view.lines(PRINTED)
+    for row in look.table.to_dict("records"):
+        typer.echo(_line(row))
+    for said in (look.title if len(look.table) == PRINTED else "", *look.because):
+        if said:
+            typer.echo(said, err=True)
+
+
+def _print_fields(place: str, tz: str | None) -> None:
+    import json
+
+    from kit.explore import explore as look_into
+    from kit.plain_text import visible
+
+    for row in look_into(place, tz=tz).fields().to_dict("records"):
+        values = [visible(value)[:40] for value, _ in json.loads(row["top"] or "[]")[:4]]
+        typer.echo(f"{visible(row['name'])}  {row['type']}  {row['share_present']:.0%}  {', '.join(values)}")
 
 
 def place_notebook(out: Path, place: str, *, tz: str | None = None) -> Path:
@@ -72,8 +97,9 @@ def _pointed_at(place: str, tz: str | None) -> str:
     return nbformat.writes(notebook)
 
 
-def _line(row: object) -> str:
+def _line(row: dict[Hashable, Any]) -> str:
+    """One line as text; what it does not say is left out."""
     from kit.plain_text import visible
 
-    fields = ("time", "service", "level", "message")
-    return "  ".join(visible(getattr(row, name)) for name in fields if getattr(row, name, None) is not None)
+    said = [row.get(name) for name in ("time", "service", "level", "message")]
+    return "  ".join(visible(value) for value in said if value is not None and value == value)

@@ -193,7 +193,10 @@ class LogView(Result):
         return completions(text, remembered(self), caret=caret)
 
     def lines(self, n: int = 100, *, newest: bool = False) -> Look:
-        """The lines themselves, in order of time, at most `n` (the last ones with `newest`)."""
+        """The lines themselves, in order of time, at most `n` (the last ones with `newest`).
+
+        Columns that none of these lines fills are left out. The title says how many there are in all.
+        """
         return lines.lines(self, n, newest=newest)
 
     def templates(self, *, before: Window | None = None, n: int | None = None) -> Look:

@@ -82,7 +82,7 @@ def lines(view: LogView, n: int, *, newest: bool) -> Look:
         else:
             asked = source_of(view).rows(view.window, where=query.where, order=order, limit=n, **native(query))
             answer = answered(asked)
-        table = answer.to_frame()
+        table = filled(answer.to_frame())
         table = (table.iloc[::-1] if newest else table).reset_index(drop=True)
         of = "" if len(table) < n or query.local or view.hidden else _of_how_many(count_of(view, view.window))
     which = "last" if newest else "first"
@@ -92,6 +92,22 @@ def lines(view: LogView, n: int, *, newest: bool) -> Look:
     return look_at(
         view, f"{said}.", table, f".lines({n}{', newest=True' if newest else ''})", answer, notes=notes
     )  # fmt: skip
+
+
+FIRST = ("time", "service", "level", "message")
+LAST = ("trace_id", "span_id", "id", "seq", "weight")
+
+
+def filled(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines without columns that none of them fills, what one reads first in front, ids at the end.
+
+    >>> filled(pd.DataFrame({"id": ["a:1"], "zone": [None], "message": ["hi"], "status": [200]})).columns.tolist()
+    ['message', 'status', 'id']
+    """
+    there = [name for name in table.columns if name in FIRST or not len(table) or table[name].notna().any()]
+    first = [name for name in FIRST if name in there]
+    last = [name for name in LAST if name in there]
+    return table[[*first, *(name for name in there if name not in (*first, *last)), *last]]
 
 
 def _of_how_many(counted: Answer) -> str:

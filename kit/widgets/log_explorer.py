@@ -17,6 +17,7 @@ from connectors.errors import ConnectorError
 from connectors.where import quote_field
 from connectors.window import Window, step_seconds
 from kit.errors import KitError
+from kit.exploring.lines import MOST_LINES
 from kit.focus import Focus
 from kit.looking import is_address
 from kit.plain_text import escaped, visible
@@ -121,6 +122,10 @@ class LogExplorer(widgets.VBox):
     def code(self) -> str:
         """The line of Python that does what the open tab shows."""
         return self.look.code if self.look is not None else self.value.code
+
+    def to_frame(self, n: int = MOST_LINES) -> pd.DataFrame:
+        """The lines that are chosen by query and window, at most `n`, as a DataFrame; times are UTC."""
+        return self.value.lines(n).table
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Wait until nothing is counted in the background any more; False when it still is after so long."""

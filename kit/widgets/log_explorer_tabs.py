@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import pandas as pd
 
+from kit.mining.mask import VARIABLE
 from kit.plain_text import escaped, visible
 from kit.result import table_html
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from kit.exploring.look import Look
 
 SHOWN_VALUES, SHOWN_KINDS, SHOWN_ROWS = 6, 30, 100
-_SMALL = widgets.Layout(width="74px", height="24px", flex="0 0 auto")
 _GRID = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(330px, 1fr))", grid_gap="8px")
 _BAR_PX = 60
 
@@ -46,7 +46,8 @@ def with_bad(volume: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
 
 def button(text: str, tip: str, does: Callable[[], None], *, small: bool = False) -> Any:
     """A button that does this; its tip says what."""
-    made = widgets.Button(description=text, tooltip=tip[:300], layout=_SMALL if small else widgets.Layout(width="auto"))
+    layout = widgets.Layout(width="auto", height="24px", flex="0 0 auto") if small else widgets.Layout(width="auto")
+    made = widgets.Button(description=text, tooltip=tip[:300], layout=layout)
     made.on_click(lambda _: does())
     return made
 
@@ -81,16 +82,15 @@ def _share(share: float) -> str:
 def kind_rows(look: Look, hide: Callable[[str], None], measure: Callable[[str], None]) -> list[Any]:
     """The kinds of line, each with buttons that hide it and that show what its variables say."""
     rows = []
-    for row in look.table.head(SHOWN_KINDS).itertuples(index=False):
-        template = str(row.template)
-        buttons = [button("hide", "Leave these lines out", lambda t=template: hide(t), small=True)]
-        if "<*>" in template:
-            buttons.append(button("numbers", "What its variables say", lambda t=template: measure(t), small=True))
-        kind = f"<b>{escaped(getattr(row, 'class', ''))}</b> " if hasattr(row, "class") else ""
-        n = getattr(row, "n", getattr(row, "incident", 0.0))
-        rows.append(
-            widgets.HBox([*buttons, widgets.HTML(f"{kind}{n:,.0f} × <code>{escaped(_short(template))}</code>")])
-        )
+    for row in look.table.head(SHOWN_KINDS).to_dict("records"):
+        template = str(row["template"])
+        hidden = button("hide", "Leave these lines out", lambda t=template: hide(t), small=True)
+        measured = button("numbers", "What its variables say", lambda t=template: measure(t), small=True)
+        measured.layout.visibility = "visible" if VARIABLE in template else "hidden"
+        kind = f'<b class="ik-kind">{escaped(str(row["class"]))}</b> ' if "class" in row else ""
+        n = row["n"] if "n" in row else row["incident"]
+        said = widgets.HTML(f"{kind}{n:,.0f} × <code>{escaped(_short(template))}</code>")
+        rows.append(widgets.HBox([hidden, measured, said]))
     return rows or [_said("No line has a message.")]
 
 

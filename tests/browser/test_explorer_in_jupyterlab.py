@@ -157,7 +157,7 @@ def test_a_refused_query_is_said_and_code_is_shown(lab):
 def test_hostile_lines_show_as_text_in_every_tab_and_no_pop_up_stands_over_them(lab):
     tab, said = lab
     ask(tab, "")
-    wait_status(tab, "100 lines")
+    wait_status(tab, "The first 100 of")
     for name in ("Values", "Kinds of line", "What is different", "Lines"):
         tab.locator(".ik-log-explorer").get_by_role("tab", name=name).click()
         tab.wait_for_function(

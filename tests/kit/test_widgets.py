@@ -65,6 +65,9 @@ def test_a_brushed_window_says_what_is_new_in_it(explorer):
     start = explorer.brush.span[0]
     explorer.brush.chosen = [start + 30_000, start + 40_000]
     assert "1 new" in explorer._says.value
+    first = explorer._boxes[2].children[0].children[-1].value
+    assert "new</b> 4 ×" in first
+    assert "pool is full" in first
 
 
 def test_values_are_added_to_the_query_by_a_button(explorer):
