@@ -293,7 +293,6 @@ status:
 
 
 def test_argo_cd_in_yaml(tmp_path):
-    pytest.importorskip("yaml")
     assert told(tmp_path, ARGO) == "change_feeds"
     first, second = rows(read(tmp_path, "change_feeds", ARGO))
     assert (first["id"], first["service"], first["after"]) == ("argocd:checkout:7", "checkout", "1111111111")
@@ -302,7 +301,6 @@ def test_argo_cd_in_yaml(tmp_path):
 
 
 def test_an_argo_application_without_a_history_is_told(tmp_path):
-    pytest.importorskip("yaml")
     reading = read(tmp_path, "change_feeds", ARGO.split("status:", 1)[0])
     assert (reading.table.num_rows, reading.faults) == (0, ())
     assert "nothing that was changed" in reading.notes[0]
@@ -312,7 +310,6 @@ def test_an_argo_application_without_a_history_is_told(tmp_path):
     "text", [ARGO + "x: &a [1]\ny: *a\n", ARGO + "x: !!python/object/apply:os.system ['true']\n", ARGO + "x: [\n"]
 )
 def test_yaml_that_is_not_plain_is_refused(tmp_path, text):
-    pytest.importorskip("yaml")
     with pytest.raises(BadInput, match="not plain YAML"):
         read(tmp_path, "change_feeds", text)
 
