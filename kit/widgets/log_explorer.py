@@ -21,6 +21,7 @@ from kit.exploring.lines import MOST_LINES
 from kit.focus import Focus
 from kit.looking import is_address
 from kit.plain_text import escaped, visible
+from kit.widgets.alive import WIDGET_MIME
 from kit.widgets.background import Background
 from kit.widgets.brush import Brush
 from kit.widgets.log_explorer_lines import LogLines, followed
@@ -122,6 +123,16 @@ class LogExplorer(widgets.VBox):
     def code(self) -> str:
         """The line of Python that does what the open tab shows."""
         return self.look.code if self.look is not None else self.value.code
+
+    @property
+    def twin(self) -> Look | LogView:
+        """What stands on an exported page in its place: the look of the open tab."""
+        return self.look if self.look is not None else self.value
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The widget for a live notebook, and its static twin for everything else."""
+        live = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {**self.twin._repr_mimebundle_(), WIDGET_MIME: live}
 
     def to_frame(self, n: int = MOST_LINES) -> pd.DataFrame:
         """The lines that are chosen by query and window, at most `n`, as a DataFrame; times are UTC."""

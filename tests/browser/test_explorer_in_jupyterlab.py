@@ -179,6 +179,31 @@ def test_hostile_lines_show_as_text_in_every_tab_and_no_pop_up_stands_over_them(
     assert said == []
 
 
+def test_hostile_lines_are_text_on_an_exported_page_of_what_was_found(lab, notebook):
+    """Each tab's static twin, as the page of a case shows it, in a page of its own."""
+    import kit
+    from kit.export.markdown import cleaned
+    from kit.widgets import LogExplorer
+
+    tab, _ = lab
+    place = next(c.source for c in nbformat.read(notebook, as_version=4).cells if "case_path" in c.source)
+    explorer = LogExplorer(kit.explore(place.split("'")[1]))
+    explorer.query.value = "esrever"
+    pages = [explorer._repr_mimebundle_()["text/html"]]
+    explorer.query.value = ""
+    for number in range(1, 4):
+        explorer.tabs.selected_index = number
+        pages.append(explorer._repr_mimebundle_()["text/html"])
+    page = tab.context.new_page()
+    page.set_content(f"<main>{''.join(pages)}</main><aside>{cleaned(''.join(pages))}</aside>")
+    for part in ("main", "aside"):
+        expect(page.locator(part)).to_contain_text("onerror")  # as text
+        expect(page.locator(part)).to_contain_text("␛[31mred")
+    assert page.locator("img, script").count() == 0
+    assert page.evaluate("window.canary") is None
+    page.close()
+
+
 def test_what_is_counted_in_the_background_is_called_off(lab, address):
     tab, said = lab
     tab.goto(f"{address}/lab/tree/slow.ipynb?token={TOKEN}&reset")
