@@ -87,7 +87,8 @@ def kind_rows(look: Look, hide: Callable[[str], None], measure: Callable[[str], 
         hidden = button("hide", "Leave these lines out", lambda t=template: hide(t), small=True)
         measured = button("numbers", "What its variables say", lambda t=template: measure(t), small=True)
         measured.layout.visibility = "visible" if VARIABLE in template else "hidden"
-        kind = f'<b class="ik-kind">{escaped(str(row["class"]))}</b> ' if "class" in row else ""
+        class_ = escaped(str(row.get("class", "")))
+        kind = f'<b class="ik-kind ik-{class_}">{class_}</b> ' if class_ else ""
         n = row["n"] if "n" in row else row["incident"]
         said = widgets.HTML(f"{kind}{n:,.0f} × <code>{escaped(_short(template))}</code>")
         rows.append(widgets.HBox([hidden, measured, said]))
