@@ -91,7 +91,8 @@ class HypothesisBoard(Alive):
     def _markup(self) -> str:
         if not self.board.verdicts:
             return '<p class="ik-soft">Nothing to judge yet.</p>'
-        head = "".join(f"<th scope=col>{t}</th>" for t in ("state", "hypothesis", "held", "failed", "no data", "lacks"))
+        titles = ("state", "hypothesis", "held", "failed", "no data", "refuted by, or lacks")
+        head = "".join(f"<th scope=col>{t}</th>" for t in titles)
         numbered = list(enumerate(self.board.verdicts))
         refuted = [n for n, v in numbered if v.state == "refuted"]
         folded = set(refuted[OPEN_REFUTED:]) if len(refuted) > OPEN_REFUTED + 1 else set()

@@ -112,9 +112,8 @@ class TraceWaterfall(Alive):
         beside = ""
         if other is not None:
             beside = f", beside {self._traces['before'].set_index('trace_id')['seconds'][other]:.3g} s before it"
-        return (
-            f"The {self._shows or 'chosen'} trace of the harm took {seconds:.3g} s{beside}. Dark is the critical path."
-        )
+        shown = f"The {self._shows or 'chosen'} trace of the harm took {seconds:.3g} s{beside}."
+        return f"{shown} The strong bars are the critical path."
 
     def _picked(self, name: str) -> None:
         if name in CHOICES:
