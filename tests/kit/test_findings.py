@@ -143,5 +143,16 @@ def test_a_healthy_truth_wants_no_suspect():
     assert all(r.right for r in compare_with_truth(findings, truth))
 
 
+def test_actions_are_compared_and_none_but_those_of_the_truth_may_have_helped():
+    truth = {"mitigations": [{"ref": "back", "effect": "helped"}, {"ref": "scale", "effect": "none"}]}
+    right = [{"ref": "back", "effect": "helped"}, {"ref": "scale", "effect": "none"}, {"ref": "x", "effect": "none"}]
+    assert all(r.right for r in compare_with_truth({"mitigations": right}, truth))
+    other = [{"ref": "scale", "effect": "helped"}, {"ref": "x", "effect": "helped"}]
+    assert [r.key for r in compare_with_truth({"mitigations": other}, truth) if not r.right] == [
+        "mitigations[back]", "mitigations[scale]", "mitigations.others",
+    ]  # fmt: skip
+    assert compare_with_truth({"mitigations": other}, {}) == []
+
+
 def test_a_folder_without_truth_has_none(tmp_path):
     assert read_truth(tmp_path) is None
