@@ -54,9 +54,10 @@ def rank_signals(metrics: columns.Table | pd.DataFrame, *, baseline: Window, inc
 
     - `score`: |trimmed mean in the incident − median of the baseline| in robust standard deviations of the baseline, or
       what the change of spread, an appearance or a vanishing count for, whichever is more; larger = more suspect;
-    - `p`: how often a healthy window of the same length is as far off (1 + as far) / (1 + windows) when 19 or more fit
-      before the incident, else from the baseline's AR(1) noise, else NaN: too short to say; `q`: the same after
-      Benjamini–Hochberg over all signals; `placebos`: windows that fit;
+    - `p`: how often the baseline's AR(1) noise is as far off; when 19 or more windows of the same length fit before the
+      incident, no less than (1 + those as far) / (1 + windows). NaN, too short to say, where fewer fit and the baseline
+      is worth fewer than 20 independent points; `q`: the same after Benjamini–Hochberg over all signals; `placebos`:
+      windows that fit;
     - `direction` up, down or flat; `change` moved, spread, appeared, vanished or none;
     - `onset`, `earliest`, `latest`: from `find_onset` where something moved; NaT otherwise or when too short;
     - `baseline`, `incident`: the levels; `spread_ratio`: incident over baseline spread;
@@ -167,12 +168,10 @@ def _chance(
     history: np.ndarray, before: np.ndarray, during: np.ndarray, away: float, scale: float
 ) -> tuple[float, int]:
     p, count = placebo.shift_chance(history, length=len(during), away=away, location=_location)
-    if count >= placebo.LEAST_WINDOWS:
-        return p, count
-    residual = before - np.median(before)
-    rho = segments.autocorrelation(residual)
+    rho = segments.autocorrelation(before - np.median(before))
     worth = float(effective_points(len(before), rho))
-    if len(before) < LEAST_BASELINE or worth < LEAST_EFFECTIVE:
+    from_windows = count >= placebo.LEAST_WINDOWS
+    if len(before) < LEAST_BASELINE or (worth < LEAST_EFFECTIVE and not from_windows):
         return float("nan"), count
     from scipy import stats
 
@@ -180,7 +179,8 @@ def _chance(
         float(mean_inflation(len(before), np.array(rho))) / len(before)
         + float(mean_inflation(len(during), np.array(rho))) / len(during)
     )
-    return float(2 * stats.t.sf(abs(away) / error, max(worth - 2, 1.0))), count
+    by_noise = float(2 * stats.t.sf(abs(away) / error, max(worth - 2, 1.0)))
+    return max(p, by_noise) if from_windows else by_noise, count  # windows overlap, so that they alone say too much
 
 
 def _onset(
