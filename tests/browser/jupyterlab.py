@@ -17,6 +17,8 @@ from kit.lab_command import QUIET, lab_environment
 from tests.browser.chromium import FLAGS, needed
 
 TOKEN = "looking"
+PATIENCE_MS = 120_000
+"""How long a test waits for what a page must show: no test depends on how fast the machine is."""
 
 
 @contextmanager
@@ -53,15 +55,16 @@ def jupyterlab(folder: Path) -> Iterator[str]:
 def run_notebook(url: str, name: str, *, until: str) -> Iterator[tuple[Any, list[str]]]:
     """A tab in which every cell of the notebook was run, and what the page said as errors; `until`: a selector."""
     path = needed()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         tab = browser.new_page(viewport={"width": 1500, "height": 1300})
         said: list[str] = []
         tab.on("pageerror", lambda error: said.append(str(error)))
         tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        tab.set_default_timeout(120_000)
+        tab.set_default_timeout(PATIENCE_MS)
         tab.goto(f"{url}/lab/tree/{name}?token={TOKEN}&reset")
         tab.wait_for_selector(".jp-Notebook .jp-Cell")
         tab.get_by_text("Python 3 (ipykernel) | Idle").wait_for()

@@ -17,15 +17,16 @@ import pytest
 from playwright.sync_api import expect
 
 from kit.case import open_case
+from kit.export.export import export_unredacted
 from kit.findings import Findings
-from kit.plain_text import visible
 from kit.walk import run_in_process
 from tests.browser.jupyterlab import jupyterlab, run_notebook
-from tests.incidents.small_case import make_case
+from tests.incidents.small_case import make_case, walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 
-CANARY = "<img src=x onerror=window.canary=1><script>window.canary=1</script>\x1b[31m\u202eesrever"
+MARKUP = "<img src=x onerror=window.canary=1><script>window.canary=1</script>"
+CANARY = f"{MARKUP}\x1b[31m\u202eesrever"
 SPANS = """
 import pandas as pd
 
@@ -37,6 +38,43 @@ def traces(n, seconds, start):
         parent_id="a", service="payments", name=CANARY, status=["error"] * n)
     return pd.concat([root.assign(status="ok"), call], ignore_index=True)
 """
+LONG = """
+import dataclasses, time
+from connectors.progress import reached
+
+def load(spec):
+    \"\"\"A frame named `long` takes two minutes, unless it is called off.\"\"\"
+    for n in range(2400 if spec.name == "long" else 0):
+        reached(n / 2400)
+        time.sleep(0.05)
+    return case.loader.load(spec)
+
+loader = dataclasses.replace(case.loader, load=load)
+"""
+HOSTILE = """
+import ipywidgets
+import numpy as np
+from kit.board import Board
+from kit.coverage import Coverage, SourceSeen
+from kit.hypothesis import Hypothesis
+from kit.verdict import Verdict
+
+times = pd.date_range("2026-03-01T02:00Z", periods=60, freq="15s", name="time")
+wide = pd.DataFrame({CANARY + "/requests.duration.p99": [0.01] * 40 + [0.9] * 20}, index=times)
+read = kit.read_signals(wide, baseline=kit.Window.of(times[0], times[40]), incident=kit.Window.of(times[40], times[59]))
+verdict = Verdict(Hypothesis(CANARY), "guess", missing=(CANARY,))
+seen = SourceSeen(CANARY, "logs", times[0], times[9], 5.0, (CANARY,))
+shown = [
+    kit.widgets.GoldenBoard(read, wide, incident=(times[40], times[59])),
+    kit.widgets.HypothesisBoard(Board((verdict,), None)),
+    kit.widgets.SourcePicker(Coverage((seen,), case.look, (), (), (CANARY,), (), (), ())),
+]
+for widget in shown:
+    widget.kind = f"hostile-{widget.kind}"
+ipywidgets.VBox(shown)
+"""
+HOSTILE_WIDGETS = ("picker", "changes", "path", "traces", "pins",
+                   "hostile-board", "hostile-hypotheses", "hostile-sources")  # fmt: skip
 CELLS = {
     "open": "import kit\n\ncase = kit.open_case('case')\nCANARY = {canary!r}",
     "picker": "kit.widgets.WindowPicker(case.entry_series, title=CANARY, changes=case.changes_in_look, "
@@ -52,7 +90,9 @@ CELLS = {
     "spans": SPANS,
     "traces": "kit.widgets.TraceWaterfall(traces(12, 1.5, '2026-03-01T02:12Z'), traces(12, 0.05, '2026-03-01T02:01Z'), "
     "focus=case.focus, pins=case.pins)",
-    "load": "kit.widgets.LoadForm(case.loader, into=globals(), focus=case.focus)",
+    "hostile": HOSTILE,
+    "long": LONG,
+    "load": "kit.widgets.LoadForm(loader, into=globals(), focus=case.focus)",
     "lines": "lines = case.sources('logs')[0].rows(case.incident, limit=40).to_frame()[['time', 'service', 'message']]",
     "tray": "kit.widgets.EvidenceTray(case.pins, things={{'lines': lines, 'suspects': case.suspects}}, keep=case.pin)",
 }
@@ -107,10 +147,7 @@ def wait_for_choice(case: Path, name: str, *, not_: object = None) -> object:
 
 
 def wait_said(tab, widget: str, text: str) -> None:
-    tab.wait_for_function(
-        "([widget, text]) => document.querySelector(`.ik-${widget} .ik-said`).innerText.includes(text)",
-        arg=[widget, text],
-    )
+    expect(tab.locator(f".ik-{widget} .ik-said")).to_contain_text(text)
 
 
 def test_a_window_is_brushed_by_mouse_and_the_load_form_follows(lab, case):
@@ -214,6 +251,20 @@ def test_a_trace_is_chosen_and_a_span_by_keys(lab, case):
     assert wait_for_choice(case, "service", not_="edge") == "payments"
 
 
+def test_cohorts_are_chosen_by_mouse_and_by_key_and_what_differs_leads_to_its_service(lab, case):
+    tab, _ = lab
+    tab.locator(".ik-traces [data-pick='cohorts:slow against before']").click()
+    assert wait_for_choice(case, "cohorts") == "slow against before"
+    expect(tab.locator(".ik-traces")).to_contain_text("12 traces that took longer than")
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    assert wait_for_choice(case, "cohorts", not_="slow against before") == "all against before"
+    tab.locator(".ik-traces [data-pick='during:0']").click()
+    assert wait_for_choice(case, "service", not_="payments") == "edge"
+    tab.locator(".ik-traces [data-pick='differs:0']").click()
+    assert wait_for_choice(case, "service", not_="edge") == "payments"
+
+
 def test_all_sources_are_asked_and_one_is_chosen(lab, case):
     tab, _ = lab
     tab.locator(".ik-sources [data-pick='ask all']").click()
@@ -233,7 +284,7 @@ def test_code_is_shown_and_what_is_seen_is_pinned_by_keys(lab, case):
     tab.keyboard.type("The call leaves ill.")
     tab.keyboard.press("Enter")
     wait_said(tab, "path", "Pinned: The call leaves ill.")
-    tab.wait_for_function("() => document.querySelector('.ik-pins').innerText.includes('The call leaves ill.')")
+    expect(tab.locator(".ik-pins")).to_contain_text("The call leaves ill.")
     assert chosen(case)["pin"][0]["sentence"] == "The call leaves ill."
 
 
@@ -253,13 +304,16 @@ def test_a_log_line_is_pinned_with_its_recorded_answer_and_taken_off(lab, case):
     sentence = tray.locator("input[type=text]").first
     sentence.fill("This is what it said.")
     sentence.press("Enter")
-    tab.wait_for_function("() => document.querySelector('.ik-pins').innerText.includes('This is what it said.')")
+    expect(tab.locator(".ik-pins")).to_contain_text("This is what it said.")
     pinned = [p for p in chosen(case)["pin"] if p["sentence"] == "This is what it said."]
     assert pinned[0]["kind"] == "line"
     assert pinned[0]["evidence"][0] in (case / "evidence.jsonl").read_text()
     tray.get_by_role("button", name="Take off: The call leaves ill.").click()
-    tab.wait_for_function("() => !document.querySelector('.ik-pins').innerText.includes('The call leaves ill.')")
+    expect(tab.locator(".ik-pins")).not_to_contain_text("The call leaves ill.")
     assert [p["sentence"] for p in chosen(case)["pin"]] == ["This is what it said."]
+    sentence.fill(MARKUP)
+    sentence.press("Enter")
+    expect(tab.locator(".ik-pins")).to_contain_text(MARKUP)
 
 
 def test_the_cost_is_seen_before_a_frame_is_loaded_and_it_can_be_cancelled(lab, case):
@@ -269,33 +323,67 @@ def test_the_cost_is_seen_before_a_frame_is_loaded_and_it_can_be_cancelled(lab, 
     name = form.locator("input[type=text]").last
     name.fill("ill")
     name.press("Tab")
-    tab.wait_for_function("() => document.querySelector('.ik-load-form pre').innerText.startsWith('ill = case.frame(')")
+    expect(form.locator("pre")).to_have_text(re.compile(r"^ill = case\.frame\("))
     form.get_by_role("button", name="Cost").press("Space")
-    tab.wait_for_function("() => document.querySelector('.ik-load-form [role=status]').innerText.includes('rows fit')")
+    expect(tab.locator(".ik-load-form [role=status]")).to_contain_text("rows fit")
     assert "frame" not in chosen(case)
     form.get_by_role("button", name="Load", exact=True).click()
-    tab.wait_for_function("() => document.querySelector('.ik-load-form').innerText.includes('ill is loaded')")
+    expect(tab.locator(".ik-load-form")).to_contain_text("ill is loaded")
     assert chosen(case)["frame"][0]["name"] == "ill"
+
+
+def call_off(form, press):
+    """Load a frame that takes minutes, see the bar move, press *Cancel*."""
+    form.get_by_role("button", name="Load", exact=True).press("Space")
+    cancel, bar = form.get_by_role("button", name="Cancel"), form.locator(".widget-hprogress")
+    expect(cancel).to_be_enabled()
+    expect(bar).to_be_visible()
+    expect(form.get_by_text(re.compile(r"^[1-9]\d* s$"))).to_be_visible()
+    press(cancel)
+    expect(form.locator("[role=status]")).to_contain_text("Cancelled: nothing was loaded.")
+    expect(cancel).to_be_disabled()
+    expect(bar).to_be_hidden()
+
+
+def test_a_long_load_is_called_off_by_mouse_and_by_key(lab, case):
+    tab, _ = lab
+    form = tab.locator(".ik-load-form")
+    name = form.locator("input[type=text]").last
+    name.fill("long")
+    name.press("Tab")
+    expect(form.locator("pre")).to_contain_text("long = case.frame(")
+    form.get_by_role("button", name="Cost").click()
+    expect(form.locator("[role=status]")).to_contain_text("rows fit")
+    call_off(form, lambda cancel: cancel.click())
+    call_off(form, lambda cancel: cancel.press("Space"))
+    assert [f["name"] for f in chosen(case)["frame"]] == ["ill"]
 
 
 def test_hostile_words_are_text_in_every_widget_and_nothing_was_said_as_an_error(lab):
     tab, said = lab
     assert tab.evaluate("window.canary") is None
-    for widget in ("picker", "changes", "path", "traces"):
-        assert "onerror" in tab.locator(f".ik-{widget}").first.inner_html()
-        assert tab.locator(f".ik-{widget} img, .ik-{widget} script").count() == 0
-    text = tab.locator(".jp-Notebook").inner_text()
+    for widget in HOSTILE_WIDGETS:
+        found = tab.locator(f".ik-{widget}").first
+        expect(found).to_contain_text("onerror")
+        expect(found.locator("img, script, iframe")).to_have_count(0)
+    text = tab.locator(".jp-Notebook").text_content()
     assert "\u202e" not in text.replace(CANARY, "")
     assert "\x1b" not in text
     assert said == []
 
 
+def markup_of(notebook: Path) -> str:
+    """Everything that an executed notebook shows as HTML."""
+    cells = [c for c in json.loads(notebook.read_text())["cells"] if c["cell_type"] == "code"]
+    outputs = [o.get("data", {}) for c in cells for o in c["outputs"]]
+    return "".join("".join(data.get("text/html", "")) for data in outputs)
+
+
 def test_a_run_without_hands_repeats_what_was_chosen(lab, case):
-    shown: dict[str, str] = {}
     before = (case / "choices.toml").read_bytes()
     findings = Findings(case).merge()
-    run_in_process(case, show=lambda notebook, _, data: shown.__setitem__(
-        notebook, shown.get(notebook, "") + str(data.get("text/html", ""))))  # fmt: skip
+    walk(case)
+    shown = {p.stem: markup_of(p) for p in (case / "notebooks").glob("0*.ipynb")}
     assert (case / "choices.toml").read_bytes() == before
     assert Findings(case).merge() == findings
     assert "ill = case.frame(" in shown["03_golden_signals"].replace("&#x27;", "'")
@@ -303,4 +391,20 @@ def test_a_run_without_hands_repeats_what_was_chosen(lab, case):
     again = open_case(case)
     assert again.focus.chosen.boundary == "edge → payments"
     assert again.focus.chosen.window is not None
-    assert visible(CANARY) not in shown["07_postmortem"]  # only as escaped text
+    assert "<img" not in shown["07_postmortem"]  # only as escaped text
+
+
+def test_on_the_exported_page_hostile_words_of_widgets_are_text(lab, case):
+    tab, _ = lab
+    page = tab.context.browser.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(export_unredacted(case).path.as_uri())
+    page.wait_for_function("() => document.documentElement.dataset.charts !== undefined")
+    for text in (MARKUP, "pay-v2 on"):
+        assert text in page.locator("body").inner_text()
+    assert page.evaluate("window.canary") is None
+    expect(page.locator("img[src=x], script[src]")).to_have_count(0)
+    assert said == []
+    page.close()
