@@ -9,8 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from connectors.errors import BadInput
-from kit.checks.facts import Facts, Windows
+from kit.checks.facts import Facts
 from kit.checks.registry import HELD, NO_DATA, find_check
+from kit.checks.windows import Windows
 from kit.hypothesis import Hypothesis, Prediction
 from kit.result import Result
 from kit.verdict import LinkTried, Trials, Tried, Verdict, Waiver, judge_one

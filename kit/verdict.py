@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.base import canonical
 from connectors.errors import BadInput
-from kit.checks.facts import Facts, Remembered, Windows
+from kit.checks.facts import Facts
 from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome, find_check, run_check, run_controls
+from kit.checks.remembered import Remembered
+from kit.checks.windows import Windows
 from kit.hypothesis import Hypothesis, Link, Prediction
 from kit.result import Result
 

@@ -13,7 +13,8 @@ import pandas as pd
 from connectors.base import Answer, SignalSpec
 from connectors.where import all_of
 from connectors.window import Window
-from kit.checks.facts import Table, Track, Windows, lines_key
+from kit.checks.facts import Table, Track, lines_key
+from kit.checks.windows import Windows
 from kit.numerics.grid import Grid
 
 if TYPE_CHECKING:

@@ -8,60 +8,32 @@ is not over is no data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import pandas as pd
-
 from connectors.window import Window, iso
-from kit.checks.facts import Facts, Instant, Table, Track, Windows, tracks
+from kit.checks.change_log import (
+    Change,
+    actions_within,
+    change_rows,
+    find_change,
+    name_of,
+    other_actions,
+    reversals,
+    undoes,
+)
+from kit.checks.facts import Facts, Track, tracks
 from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.checks.windows import Instant, Windows
 from kit.checks.wording import named
 from kit.numerics.moments import length
 from kit.numerics.shift import TooLittle, back_in_range, departure, is_out
 
-ACTIONS = frozenset({"deploy", "config", "flag", "schema", "scale", "restart", "node", "mitigation"})
-"""Kinds that somebody did: two of them within one recovery lag cannot be told apart."""
-PASSING = frozenset({"job", "traffic", "disk"})
-"""Kinds that end by themselves."""
-SAME_ACTION_S = 2.0
 SHORT_STAY_S = 10.0
 SETTLING_S = 30.0
 """An action this shortly before may still be what brought the recovery."""
 ENDS_WITH = timedelta(seconds=10)
 """What ends this shortly after the recovery ended with it: when a disk has room again is read from samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row of the change log, as far as checks need it; `effect` is when it can have begun to act."""
-
-    id: str
-    ref: str
-    kind: str
-    service: str
-    summary: str
-    time: datetime
-    until: datetime | None
-    effect: Instant | None
-    reverts: str
-    before: str
-    after: str
-    derived: bool = False
-    expires: bool = False
-
-    @property
-    def is_action(self) -> bool:
-        """Did somebody do this? Not what the data merely shows to have moved, unless only people can (a statement)."""
-        if self.kind == "certificate":
-            return not self.expires
-        return self.kind in ACTIONS and (not self.derived or self.kind == "schema")
-
-    @property
-    def passes(self) -> bool:
-        """Does it end by itself?"""
-        return self.kind in PASSING or (self.kind == "dependency" and self.until is not None)
 
 
 @check(about=["change"], claim="onset within its lag")
@@ -72,7 +44,7 @@ def onset_follows(facts: Facts, windows: Windows, *, change: str, within_s: floa
     next restart counts from there. That something came first never makes it the cause: base rates say how often a
     change precedes any moment.
     """
-    found = _change(facts, change)
+    found = find_change(facts, change)
     if isinstance(found, Outcome):
         return found
     row, ids = found
@@ -97,7 +69,7 @@ def change_precedes(facts: Facts, windows: Windows, *, change: str, signal: str,
     Failed when it left before the change, later than the lag, or never. Intervals that overlap so that the order is
     unknown still hold: a change and its effect within one bin is what a prompt effect looks like.
     """
-    found, track = _change(facts, change), _track(facts, signal)
+    found, track = find_change(facts, change), _track(facts, signal)
     what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
@@ -123,7 +95,7 @@ def _ill_before(
     facts: Facts, windows: Windows, *, reversal: str, signal: str, within_s: float = 180.0, **_: Any
 ) -> Outcome:
     """The control in time: while it was ill and nothing was undone, did it recover all the same?"""
-    found, track = _change(facts, reversal), _track(facts, signal)
+    found, track = find_change(facts, reversal), _track(facts, signal)
     what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
@@ -159,7 +131,7 @@ def recovers_after(
     range, or when a schema change lies between `change` and the reversal and was not undone. Its control: the same
     signal in the time between onset and action.
     """
-    found, track = _change(facts, reversal), _track(facts, signal)
+    found, track = find_change(facts, reversal), _track(facts, signal)
     what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
@@ -186,14 +158,14 @@ def recovers_after(
     if back is None or (back.earliest - done).total_seconds() > within_s:
         return _unrecovered(facts, windows, row, ids, within_s=within_s, change=change, loop=loop, signal=signal)
     lag = max((back.latest - row.time).total_seconds(), SETTLING_S)
-    others = _other_actions(facts, row, Window(row.time - timedelta(seconds=lag), back.latest))
+    others = other_actions(facts, row, Window(row.time - timedelta(seconds=lag), back.latest))
     if others:
         return no_data(
             f"{what} recovered after {reversal} and also after {', '.join(others)}: inseparable in one recovery lag.",
             evidence=ids,
         )
     took = length((back.latest - row.time).total_seconds())
-    text = f"{what} returned to its usual range at most {took} after {_name(row)} (by bins of {series.step_s:g} s)."
+    text = f"{what} returned to its usual range at most {took} after {name_of(row)} (by bins of {series.step_s:g} s)."
     return Outcome(HELD, text, {"lag_s": lag}, ids)
 
 
@@ -205,7 +177,7 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
     ended by then, or ended with it: both ends are read from samples. No data while it is not over, or when an action
     that undoes nothing in particular (a restart, a scale-out, a flag) might have ended it.
     """
-    found = _change(facts, change)
+    found = find_change(facts, change)
     if isinstance(found, Outcome):
         return found
     row, ids = found
@@ -216,18 +188,18 @@ def recovers_while(facts: Facts, windows: Windows, *, change: str, signal: str) 
         return no_data(f"{change} came after the recovery.", evidence=ids)
     undone = [r for r in reversals(facts, change) if r.time <= over]
     if undone:
-        return Outcome(FAILED, f"{change} had been undone by {_name(undone[0])} before it recovered.", {}, ids)
+        return Outcome(FAILED, f"{change} had been undone by {name_of(undone[0])} before it recovered.", {}, ids)
     if row.passes:
         if row.until is None:
             return no_data(f"When {change} ended is not recorded.", evidence=ids)
         if row.until <= over + ENDS_WITH:
             return Outcome(FAILED, f"{change} had ended before it recovered.", {}, ids)
-    between = _actions(facts, Window(windows.onset.earliest, over + timedelta(microseconds=1)), but=row)
+    between = actions_within(facts, Window(windows.onset.earliest, over + timedelta(microseconds=1)), but=row)
     expired = [r for r in change_rows(facts.changes()) if r.expires]
     undoing = [g for g in between if any(r.reverts or any(undoes(r, e) for e in expired) for r in g)]
     if between and not undoing:
-        return no_data(f"{_name(between[-1][0])} may have ended it without undoing {change}.", evidence=ids)
-    how = f"when {_name(undoing[-1][0])} undid something else" if undoing else "by itself"
+        return no_data(f"{name_of(between[-1][0])} may have ended it without undoing {change}.", evidence=ids)
+    how = f"when {name_of(undoing[-1][0])} undid something else" if undoing else "by itself"
     return Outcome(HELD, f"the harm ended {how}, with {change} still in place.", {}, ids)
 
 
@@ -238,7 +210,7 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
     Held when it left its range during it and returned within `within_s` of its end. Failed when it left before the
     start, or was still out of its range when the lag after the end was over.
     """
-    found, track = _change(facts, change), _track(facts, signal)
+    found, track = find_change(facts, change), _track(facts, signal)
     what = named(signal)
     for part in (found, track):
         if isinstance(part, Outcome):
@@ -259,9 +231,9 @@ def lasts_as_long_as(facts: Facts, windows: Windows, *, change: str, signal: str
     if isinstance(back, TooLittle):
         return no_data(back.reason + ".", evidence=ids)
     if back is not None and (back.earliest - row.until).total_seconds() <= within_s:
-        others = _actions(facts, Window(row.until - timedelta(seconds=SETTLING_S), back.latest), but=row)
+        others = actions_within(facts, Window(row.until - timedelta(seconds=SETTLING_S), back.latest), but=row)
         if others:
-            names = ", ".join(_name(g[0]) for g in others)
+            names = ", ".join(name_of(g[0]) for g in others)
             return no_data(f"{what} recovered when {change} ended and also after {names}: inseparable.", evidence=ids)
         return Outcome(HELD, f"{what} was out of its range only while {change} ran.", {}, ids)
     if windows.complete_until < row.until + timedelta(seconds=within_s):
@@ -275,7 +247,7 @@ def touches(facts: Facts, windows: Windows, *, change: str, services: Sequence[s
 
     True at any time, so it can refute (touches nothing that fails) and never supports.
     """
-    found = _change(facts, change)
+    found = find_change(facts, change)
     if isinstance(found, Outcome):
         return found
     row, ids = found
@@ -307,73 +279,6 @@ def _back(series: Track, windows: Windows, span: Window) -> Instant | TooLittle 
     return short
 
 
-def reversals(facts: Facts, change: str) -> tuple[Change, ...]:
-    """Which later changes undo this one: those that say so, and those of its kind and service back to `before`?"""
-    found = _change(facts, change)
-    if isinstance(found, Outcome):
-        return ()
-    row, _ = found
-    return tuple(other for other in change_rows(facts.changes()) if undoes(other, row))
-
-
-def undoes(other: Change, row: Change) -> bool:
-    """Does the later change undo this one: because it says so, by going back, or by renewing what had run out?"""
-    if other.time <= row.time or other.id == row.id:
-        return False
-    alike = (other.kind, other.service) == (row.kind, row.service)
-    back = bool(row.before) and other.after == row.before and alike
-    renewed = row.expires and not other.expires and alike
-    return other.reverts in {n for n in (row.id, row.ref) if n} or back or renewed
-
-
-def change_rows(table: Table | None) -> tuple[Change, ...]:
-    """The change log as rows in time order, each with the moment it can have begun to act."""
-    if table is None or table.frame.empty:
-        return ()
-    frame = table.frame.sort_values("time", kind="stable")
-    rows = [_row(record) for record in frame.to_dict("records")]
-    return tuple(_with_effect(row, record, rows) for row, record in zip(rows, frame.to_dict("records"), strict=True))
-
-
-def _row(record: dict[Any, Any]) -> Change:
-    def text(name: str) -> str:
-        value = record.get(name)
-        return "" if value is None or value is pd.NaT or (isinstance(value, float) and value != value) else str(value)
-
-    until = record.get("until")
-    time = pd.Timestamp(record["time"]).to_pydatetime()
-    ended = None if until is None or pd.isna(until) else pd.Timestamp(until).to_pydatetime()
-    return Change(
-        text("id"), text("ref"), text("kind"), text("service"), text("summary"), time, ended, None,
-        text("reverts"), text("before"), text("after"), text("derived") == "True", text("takes_effect") == "expiry",
-    )  # fmt: skip
-
-
-def _with_effect(row: Change, record: dict[Any, Any], rows: Sequence[Change]) -> Change:
-    at = str(record.get("takes_effect") or "now")
-    # a deploy rolls out over its time; what passes acts from its start to its end
-    effect: Instant | None = Instant(row.time, row.time if row.passes else (row.until or row.time))
-    if at == "restart":
-        starts = [
-            r
-            for r in rows
-            if r.kind in ("restart", "deploy") and r.service == row.service and r.time >= row.time and r.id != row.id
-        ]
-        effect = Instant(starts[0].time, starts[0].until or starts[0].time) if starts else None
-    return replace(row, effect=effect)
-
-
-def _change(facts: Facts, ref: str) -> tuple[Change, tuple[str, ...]] | Outcome:
-    table = facts.changes()
-    if table is None:
-        return no_data("No change log is collected here.")
-    rows = change_rows(table)
-    matching = [r for r in rows if r.id == ref] or [r for r in rows if r.ref == ref]
-    if not matching:
-        return no_data(f"The change log has no {ref!r}.", evidence=table.evidence)
-    return matching[0], table.evidence
-
-
 def _track(facts: Facts, signal: str) -> Track | Outcome:
     found = tracks(facts, signal)
     return found[0] if found else no_data(f"{signal} is not collected here.")
@@ -391,7 +296,7 @@ def _unrecovered(
     signal: str,
 ) -> Outcome:
     done = row.until or row.time
-    name, what = _name(row), named(signal)
+    name, what = name_of(row), named(signal)
     if windows.complete_until < done + timedelta(seconds=within_s):
         return no_data(f"The lag of {length(within_s)} after {name} is not over in the data.", evidence=ids)
     for track in tracks(facts, loop) if loop else ():
@@ -404,7 +309,7 @@ def _unrecovered(
 
 
 def _irreversible(facts: Facts, change: str, reversal: Change) -> str:
-    found = _change(facts, change)
+    found = find_change(facts, change)
     if isinstance(found, Outcome):
         return ""
     row, _ = found
@@ -412,37 +317,5 @@ def _irreversible(facts: Facts, change: str, reversal: Change) -> str:
         if other.kind == "schema" and row.time <= other.time <= reversal.time and other.id not in (row.id, reversal.id):
             names = {n for n in (other.id, other.ref) if n}
             if not any(r.reverts in names for r in change_rows(facts.changes())):
-                return _name(other)
+                return name_of(other)
     return ""
-
-
-def _other_actions(facts: Facts, row: Change, span: Window) -> list[str]:
-    groups = _actions(facts, span, but=row)
-    return [_name(g[0]) for g in groups if abs((g[0].time - row.time).total_seconds()) > SAME_ACTION_S]
-
-
-def _actions(facts: Facts, span: Window, *, but: Change) -> list[list[Change]]:
-    """Actions in the span, those within two seconds or of one name as one; without `but` and what shares its name."""
-    groups: list[list[Change]] = []
-    for other in change_rows(facts.changes()):
-        if not other.is_action or not span.contains(other.time) or other.id == but.id:
-            continue
-        if _same(other, but):
-            continue
-        for group in groups:
-            if _same(group[-1], other) or abs((group[-1].time - other.time).total_seconds()) <= SAME_ACTION_S:
-                group.append(other)
-                break
-        else:
-            groups.append([other])
-    return groups
-
-
-def _same(one: Change, other: Change) -> bool:
-    by_ref = bool(one.ref) and one.ref == other.ref
-    undoes_same = bool(one.reverts) and one.reverts == other.reverts
-    return by_ref or undoes_same
-
-
-def _name(row: Change) -> str:
-    return row.ref or row.summary or row.id

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from kit.checks.facts import Facts, Track, Windows
+from kit.checks.facts import Facts, Track
 from kit.checks.registry import FAILED, HELD, Outcome, check, no_data
+from kit.checks.windows import Windows
 from kit.checks.wording import kind_of_line
 from kit.numerics.shift import MINIMUM_REQUESTS
 

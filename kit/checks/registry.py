@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from connectors.errors import BadInput, ConnectorError
-from kit.checks.facts import Facts, Windows
+from kit.checks.facts import Facts
+from kit.checks.windows import Windows
 from kit.errors import KitError
 
 State = Literal["held", "failed", "no data"]

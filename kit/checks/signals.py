@@ -14,8 +14,9 @@ from datetime import timedelta
 import numpy as np
 
 from connectors.window import Window, iso
-from kit.checks.facts import MINIMUM_BASELINE_BINS, Facts, Instant, Track, Windows, tracks
+from kit.checks.facts import MINIMUM_BASELINE_BINS, Facts, Track, tracks
 from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome, check, no_data
+from kit.checks.windows import Instant, Windows
 from kit.checks.wording import moved_from, of_several, shown_level
 from kit.numerics.shift import TooLittle, departure, shift
 

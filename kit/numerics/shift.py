@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from connectors.window import Window
-from kit.checks.facts import MINIMUM_BASELINE_BINS, Instant, Track, Windows
+from kit.checks.facts import MINIMUM_BASELINE_BINS, Track
+from kit.checks.windows import Instant, Windows
 
 MINIMUM_INCIDENT_BINS = 3
 MINIMUM_REQUESTS = 30

@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from kit.checks.changes import SETTLING_S, Change, undoes
+from kit.checks.change_log import Change, undoes
+from kit.checks.changes import SETTLING_S
 from kit.checks.facts import Facts
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, slug
 from kit.numerics.moments import clock

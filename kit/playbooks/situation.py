@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import ConnectorError
-from kit.checks.changes import Change, change_rows
+from kit.checks.change_log import Change, change_rows
 from kit.checks.facts import Facts, service_of, tracks
 from kit.derived.statements import scanned_tables
 from kit.errors import KitError

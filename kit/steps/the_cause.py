@@ -51,7 +51,8 @@ def _contents(case: Case) -> dict[str, str]:
 def case_facts(case: Case) -> Any:
     """06: what the checks may look at."""
     from kit.checks.case_facts import CaseFacts
-    from kit.checks.facts import Table, Windows
+    from kit.checks.facts import Table
+    from kit.checks.windows import Windows
 
     windows = Windows.of(
         baseline=case.baseline,

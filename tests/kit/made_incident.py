@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kit.checks.facts import FrameFacts, Windows
+from kit.checks.frame_facts import FrameFacts
+from kit.checks.windows import Windows
 
 START = pd.Timestamp("2026-03-01T02:00Z")
 STEP_S = 5

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from kit.checks.facts import FrameFacts, Track, Windows
+from kit.checks.facts import Track
+from kit.checks.frame_facts import FrameFacts
 from kit.checks.registry import HELD, run_check
+from kit.checks.windows import Windows
 from kit.checks.wording import kind_of_line, moved_from, shown_level
 from kit.playbooks import read_playbook
 from kit.playbooks.seed import seed_hypotheses

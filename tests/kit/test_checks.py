@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from connectors.errors import BadInput, NotRecorded, UnknownField
-from kit.checks.facts import FrameFacts, Instant, Track, Windows, tracks
+from kit.checks.facts import Track, tracks
+from kit.checks.frame_facts import FrameFacts
 from kit.checks.registry import check, checks, find_check, run_check, run_controls, validate
+from kit.checks.windows import Instant, Windows
 from tests.kit import made_incident as incident
 from tests.kit.made_incident import at, change
 

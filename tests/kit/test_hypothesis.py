@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadInput
 from kit.board import contradict, find_next_test, judge
-from kit.checks.facts import FrameFacts
+from kit.checks.frame_facts import FrameFacts
 from kit.checks.registry import FAILED, HELD, NO_DATA, Outcome
 from kit.hypothesis import Hypothesis, Link, Mechanism, Prediction, hypothesis_of
 from kit.ledger import (

@@ -10,7 +10,8 @@ import pytest
 from connectors.errors import BadInput
 from connectors.where import parse
 from kit.board import judge, states
-from kit.checks.facts import FrameFacts, Windows
+from kit.checks.frame_facts import FrameFacts
+from kit.checks.windows import Windows
 from kit.playbooks import Playbook, common_playbook, load_playbooks, read_playbook
 from kit.playbooks.own import bring_playbooks, own_folder
 from kit.playbooks.seed import bind, near_changes, seed_hypotheses, unbound
