@@ -25,7 +25,9 @@ FEWEST = 30
 SEPARATE_S = 60.0
 _ACTION = re.compile(
     r"roll(ed)?.?back|revert|disable|switch.?off|turn.?off|shed|fail.?over|drain|scale|kill|cancel"
-    r"|restart|block|throttle|limit|renew|replac(e|ing)|rotat(e|ing)|clean|purge",
+    r"|restart|block|throttle|limit|renew|replac(e|ing)|rotat(e|ing)|clean|purge"
+    r"|\bno retr(y|ies)|retries off|terminat|\b(end|stop)(s|ed|ped|ing|ping)? (the |a |its |their |all )?"
+    r"(session|job|statement|quer(y|ies)|retr(y|ies)|process|consumer|batch)",
     re.I,
 )
 

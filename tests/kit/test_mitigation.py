@@ -72,6 +72,20 @@ def test_an_action_right_before_the_recovery_helped():
     assert "30 s after" in effect.why
 
 
+@pytest.mark.parametrize(
+    ("kind", "summary", "acts"),
+    [
+        ("job", "end the session of clear-carts", True),
+        ("config", "checkout: no retries of payments", True),
+        ("job", "terminate backend 17", True),
+        ("job", "nightly report, end of month", False),
+        ("config", "stop words of the search renamed", False),
+    ],
+)
+def test_what_ends_a_session_or_the_retries_is_an_action_whatever_its_kind(kind, summary, acts):
+    assert [e.effect for e in judged(("02:18:30", kind, summary, {}))] == (["helped"] if acts else [])
+
+
 def test_an_action_long_before_it_did_nothing():
     effects = judged(("02:15:00", "scale", "scale web to 6", {}), ("02:18:30", "mitigation", "switch off /pay", {}))
     assert [e.effect for e in effects] == ["none", "helped"]
