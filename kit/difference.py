@@ -109,6 +109,9 @@ def explain_source_difference(
     the single values, then `compare` again with a finding's predicate added to both selections, at most
     `questions` times in all. The answer has the columns of `explain_difference`, from the same scorer.
 
+    Method, what it assumes and false alarms: as for `explain_difference`. It misleads where the source counts a value's
+    rows only approximately, and where what sets the bad apart is among the values it left out.
+
     Beyond what is said there: numbers are compared by value, not in ranges, and left out when they have more than
     20; where the source's counts are approximate (`error`), `because` says so; when the budget is spent,
     combinations that were not asked for are missing, not refuted. Errors of the source pass through.

@@ -41,9 +41,9 @@ def split_rate_change(
     both by assumption: what it brings counts as moved. One part of four fifths or more of the change gives its
     name to the verdict.
 
-    Each field is a view of its own: one that has nothing to do with the failure says "got worse" for all its
-    values alike. False alarms: a verdict other than *no change* in at most 1 % of the cases where nothing changed
-    (p ≤ .01, independent rows). Raises `BadInput` when a window holds no rows.
+    Assumes independent rows. False alarms: a verdict other than *no change* in at most 1 % of the cases where
+    nothing changed, by design (p ≤ .01). It misleads as each field is a view of its own: one that has nothing to
+    do with the failure says "got worse" for all its values alike. Raises `BadInput` when a window holds no rows.
 
     >>> import pandas as pd
     >>> time = pd.to_datetime(["2026-03-01T02:00Z"] * 1000 + ["2026-03-01T03:00Z"] * 1000)

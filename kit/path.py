@@ -61,7 +61,11 @@ _BREAK_COLUMNS = ("between", "where", "last_good", "first_bad", "suspects", "siz
 def bisect(probes: Probes, *, places: Mapping[str, str] | None = None) -> Cut:
     """Where does the harm begin, following it from the outermost node inwards?
 
-    A node is passed over while one of the calls it makes is bad in the same way; the break is where no further call is.
+    Method: a node is passed over while one of the calls it makes is bad in the same way; the break is where no further
+    call is. Assumes that harm travels from callee to caller and that PATH is complete. False alarms: simulated, none of
+    450 quiet paths of two nodes had a break, 1 of 100 where signals scatter most (`tests.benchmarks.quiet`). It
+    misleads as told last.
+
     Where the caller's side is bad and the callee's is good in the same kind of signal, the break is *between* them
     (two such gaps at one caller, its callees good: the caller itself). Unknown sides are walked around: what lies
     beyond them counts. Asynchronous edges carry no harm back to their caller and are followed only from their own end.

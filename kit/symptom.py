@@ -110,15 +110,16 @@ def find_symptom(
     holds about 30 requests. `covered`: the span in which the source is known to have been writing; None: from its first
     line to its last, so silence at the edges is no data, not lost traffic.
 
-    Method: requests binned by start; error ratio, share of slow requests (beyond 1.5 times the usual p99 of their
-    route, or given up by their client) and loss of traffic (a fifth or more), for all and per route, as sums of
-    log-likelihood ratios at the effect floors, divided by the scatter of the healthy bins (`excursions`);
-    Benjamini–Hochberg over all tested, q ≤ 0.01. Stretches less than `join_s` apart are one episode, two faults that
-    overlap are two (`join_episodes`). Each episode is then dated from single requests by the likelihood of the turning
-    point. Healthy when nothing is ill; cannot_tell below 60 requests or 12 bins. False alarms: at most 1 in 100 of what
-    it calls ill, by construction. Misleads when harm fills more than
-    half of the window: then the harm is taken for normal; and by lost traffic when the day itself grows quiet: compare
-    with the same time of an earlier day.
+    Method: requests binned by start; error ratio, share of slow requests (beyond 1.5 times the usual p99 of their route
+    and at least a tenth of a second beyond it, or given up by their client) and loss of traffic (a fifth or more), for
+    all and per route, as sums of log-likelihood ratios at the effect floors, divided by the scatter of the healthy bins
+    (`excursions`); Benjamini–Hochberg over all tested, q ≤ 0.01. Assumes that most of the window is healthy. Stretches
+    less than `join_s` apart are one episode, two faults that overlap are two (`join_episodes`). Each episode is then
+    dated from single requests by the likelihood of the turning point. Healthy when nothing is ill; cannot_tell below 60
+    requests or 12 bins. False alarms: at most 1 in 100 of what it calls ill, by design; measured, 2 of 48 healthy
+    windows of five minutes of the recorded shop. Misleads when harm fills more than half of the window: then the harm
+    is taken for normal; and by lost traffic when the day itself grows quiet: compare with the same time of an earlier
+    day.
 
     >>> import pandas as pd
     >>> at = pd.date_range("2026-03-01T00:00Z", periods=1200, freq="500ms")
@@ -153,7 +154,10 @@ def find_symptom_in_bins(
     """The same question asked of counts alone: a frame by `time` with `count`, `failed` and optionally `p99`, `route`.
 
     For data too large to move. Episodes are dated to the bin, at the time the bins speak of (often completion); ask for
-    the rows in `Symptom.rows_wanted` and give them to `refine_symptom`.
+    the rows in `Symptom.rows_wanted` and give them to `refine_symptom`. Method and what it assumes: as `find_symptom`;
+    of slowness only `p99` speaks, of which it takes three ill bins. False alarms: measured, 5 of 145 hours of a public
+    recording without an injected fault, four of which hold true failures. It misleads where requests that fail end
+    late: bins by completion date them late.
     """
     times = pd.DatetimeIndex(bins.index).unique().sort_values()
     late = _late(signals, objectives, window)

@@ -14,9 +14,8 @@ import argparse
 import csv
 import io
 import tarfile
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ import pyarrow as pa
 
 from connectors.window import Window
 from kit.templates import compare_templates, mine_templates
+from tests.benchmarks.pairs import HEAD, by_turns
 
 SYSTEMS = ("BGL", "HPC", "Mac", "Proxifier", "Spark", "Thunderbird", "Zookeeper")
 SCORES = ("GA", "FGA", "PA", "FTA")
@@ -145,26 +145,21 @@ def simulated(lines: int) -> list[str]:
     return [KINDS[k].format(a=x, b=y, c=z) for k, x, y, z in zip(kind, a, b, c, strict=True)]
 
 
-def speed(*, lines: int) -> Iterator[str]:
-    """Lines per second of both in one run: the kit on the column of a canonical table and on a list, best of three."""
+def speed(*, lines: int, pairs: int = 7) -> Iterator[str]:
+    """The kit on the column of a canonical table and on a list, beside Drain3, by turns; beside the list on a tenth."""
     messages = simulated(lines)
-    column = pa.array(messages)
-    took = {}
-    for label, given in (("column", column), ("list", messages)):
-        took[label] = min(_timed(lambda given=given: mine_templates(given)) for _ in range(3))
-    theirs = _timed(lambda: by_drain3(messages))
-    for label, mine in took.items():
-        yield (
-            f"speed, {lines:,} lines from a {label}: {lines / mine[0]:,.0f} lines/s, drain3 {lines / theirs[0]:,.0f}: "
-            f"{theirs[0] / mine[0]:.1f} times by the clock, {theirs[1] / mine[1]:.1f} by processor time"
+    column, few = pa.array(messages), messages[: lines // 10]
+    mine_templates(column[:1000])
+    yield from HEAD
+    for label, given, theirs in (("column", column, messages), ("list", messages, few)):
+        timed = by_turns(
+            lambda given=given: mine_templates(given),
+            lambda theirs=theirs: by_drain3(theirs),
+            pairs=pairs,
+            share=(1.0, len(theirs) / lines),
         )
-
-
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of the processor (two threads count twice)."""
-    clock, processor = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - clock, time.process_time() - processor
+        scaled = "" if len(theirs) == lines else f" (on {len(theirs):,}, extrapolated)"
+        yield timed.row(f"{lines:,} lines from a {label}, beside Drain3{scaled}", "10")
 
 
 def quiet(*, runs: int, burst: float) -> tuple[int, int, int]:
@@ -194,13 +189,13 @@ def quiet(*, runs: int, burst: float) -> tuple[int, int, int]:
 
 def report(data: Path | None, *, lines: int = 1_000_000) -> list[str]:
     """This part of `tests.benchmarks.diagnosis`, as Markdown lines."""
-    told = [*accuracy(data), *speed(lines=lines)]
+    told = [*accuracy(data)]
     for label, burst in (("independent lines", 1.0), ("bursts of five lines", 5.0)):
         called, of, hit = quiet(runs=100, burst=burst)
         told.append(
             f"fault-free windows, {label}: {called} of {of} templates called new, gone or changed, in {hit} of 100"
         )
-    return ["## Templates", "", *(f"- {line}" for line in told), ""]
+    return ["## Templates", "", *(f"- {line}" for line in told), "", *speed(lines=lines), ""]
 
 
 if __name__ == "__main__":
