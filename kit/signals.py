@@ -67,8 +67,8 @@ def rank_signals(metrics: columns.Table | pd.DataFrame, *, baseline: Window, inc
 
     Method: as told for `score` and `p`. Assumes that history and baseline are like what the incident would be without
     the fault. False alarms: p ≤ .05 in at most 7 % of AR(1) series, ρ up to 0.9. It misleads when the baseline holds
-    another fault (its spread hides this one), at a daily ramp without earlier days to learn from, and in what order means: the
-    signal that moved most need not be where it began.
+    another fault (its spread hides this one), at a daily ramp without earlier days to learn from, and in what order
+    means: the signal that moved most need not be where it began.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-03-01T02:00Z", periods=40, freq="15s")
