@@ -115,6 +115,9 @@ class Glance(Forwarded):
         """See `Tables.rows`. With a filter, what is found in the first lines looked through; the fetch says how far."""
         if where is None or limit is None or self.exact(window) or self.folder.lines_in(window) <= LOOKED_THROUGH:
             return self.folder.rows(window, where=where, fields=fields, order=order, limit=limit)
+        made = self.folder.coded(window)
+        if made is not None and made.answers(where):
+            return self.folder.rows(window, where=where, fields=fields, order=order, limit=limit)
         share = LOOKED_THROUGH / self.folder.lines_in(window)
         span = window.intersect(self.folder.window) or window
         part = span.seconds * share

@@ -155,6 +155,16 @@ class FolderLogs(Forwarded):
         held = self.held(window)
         if held is not None:
             return held.tables.rows(window, where=where, fields=fields, order=order, limit=limit)
+        if where is not None and limit is not None and (made := self._tells(window, where, ())) is not None:
+            from connectors.folder.looked_up import looked_up
+            from connectors.tables import Tables
+
+            found = looked_up(made, self.texts, window, where, newest=order == "-time", limit=limit)
+            if found is not None and not found[1]:
+                table = _with(found[0], self._shape)
+                return Tables(self.name, table=table).rows(
+                    window, where=where, fields=fields, order=order, limit=limit
+                )  # fmt: skip
         arguments = {"window": window, "where": where, "fields": fields, "order": order, "limit": limit}
         asking = self._asking("rows", window, arguments)
         shape = self._shape if fields is None else _chosen(self._shape, fields)

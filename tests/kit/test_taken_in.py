@@ -91,6 +91,18 @@ def test_what_sets_errors_apart_is_that_of_all_lines_and_says_what_it_cannot_com
     assert any("duration_s" in said for said in look.because)
 
 
+def test_the_first_and_the_last_lines_that_fit_are_read_where_they_stand(view, monkeypatch):
+    monkeypatch.setattr(glance, "LOOKED_THROUGH", 500)
+    rare = view.hold().find("level=ERROR zone=a")
+    look = rare.lines(3)
+    assert not look.sampled
+    assert look.headline == "The first 3 of 750 lines."
+    assert look.table["message"].tolist() == [f"pool is full, {n} waiting" for n in (0, 4, 8)]
+    assert look.table["time"].iloc[0].strftime("%H:%M:%S") == "00:50:00"
+    assert rare.lines(2, newest=True).table["message"].tolist() == [f"pool is full, {n} waiting" for n in (32, 36)]
+    assert rare.find('version="1"').lines().headline == "0 lines."
+
+
 def test_what_it_does_not_know_is_looked_up_in_the_lines(view):
     view.hold()
     assert view.find("trace_id=p00000bb8").lines().table["message"].tolist() == ["pool is full, 0 waiting"]
