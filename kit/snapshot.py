@@ -40,7 +40,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of the snapshot: answered with so many rows, refused with a reason, or not asked in time."""
+    """One question of the snapshot: answered with so many rows, refused with a reason, or not asked in time.
+
+    `rows` None where what was asked is several answers at once, or nothing came.
+    """
 
     source: str
     what: str
@@ -49,8 +52,10 @@ class Asked:
     refused: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.rows:,} rows in {self.took_s * 1000:,.0f} ms" if self.rows is not None else self.refused
-        return f"{self.source}, {self.what}: {told or 'not asked within the budget'}"
+        told = self.refused or "not asked within the budget"
+        if self.took_s:
+            told = f"{'done' if self.rows is None else f'{self.rows:,} rows'} in {self.took_s * 1000:,.0f} ms"
+        return f"{self.source}, {self.what}: {told}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class Snapshot:
         ]
         lines += [f"  could not be asked — {a}" for a in self.refused]
         if self.left:
-            lines.append(f"{len(self.left)} questions are left: the same command on {self.folder} goes on with them.")
+            many = f"{len(self.left)} questions are" if len(self.left) > 1 else "1 question is"
+            lines.append(f"{many} left: incident-kit snapshot {self.folder} goes on with what is left.")
         lines.append(f"Next: incident-kit run {self.folder}")
         return "\n".join(lines)
 
@@ -86,8 +92,9 @@ def take_snapshot(
     """Record what a case's sources say now, or those at these addresses, in `budget_s` seconds.
 
     One place that is a case is asked as it says. Otherwise each is a folder, a file or an http address; a case is made
-    of them in `out` (default `cases/snapshot-<time>`), looking at the span of the files or at the last hour. What is
-    recorded already is not asked again. Raises `BadCase` when no place holds anything that is read.
+    of them in `out` (default `cases/snapshot-<time>`), looking at the span of the files or at the last hour; where that
+    takes long, half of the budget is kept for asking. What is recorded already is not asked again. Raises `BadCase`
+    when no place holds anything that is read.
     """
     began = time.monotonic()
     from kit.case import Case
@@ -96,10 +103,11 @@ def take_snapshot(
     for part in (folder, folder / "snapshots"):
         sweep(part)
     case = Case(folder)
-    answered, refused, left = _ask_all(case, ends=began + budget_s, say=say, walk=not files)
+    ends = max(began + budget_s, time.monotonic() + budget_s / 2)
+    answered, refused, left = _ask_all(case, ends=ends, say=say, walk=not files)
     if files:
         _add_files(folder, files, say)
-        more = _ask_all(Case(folder), ends=began + budget_s, say=say, walk=not left)
+        more = _ask_all(Case(folder), ends=ends, say=say, walk=not left)
         answered, refused, left = (*answered, *more[0]), (*refused, *more[1]), (*left, *more[2])
         answered = tuple({(a.source, a.what): a for a in answered}.values())
     return Snapshot(folder, answered, refused, left, time.monotonic() - began)
@@ -116,6 +124,7 @@ def _case_of(places: Sequence[str], *, out: Path | None, say: Say) -> tuple[Path
         return open_case(places[0]).folder, []
     folder = out or Path("cases") / f"snapshot-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     if (folder / "incident.toml").is_file():
+        say(f"{folder} is a case already: its own sources are asked, and none is added.")
         return folder, []
     addresses = [p for p in places if re.match(r"https?://", p)]
     files = [Path(p) for p in places if p not in addresses]
@@ -372,5 +381,5 @@ def _asked(one: _Question) -> tuple[Asked, list[_Question]]:
         return Asked(one.source, one.what, refused=str(error)), []
     except Exception as error:
         return Asked(one.source, one.what, refused=f"{type(error).__name__}: {str(error)[:200]}"), []
-    rows = answer.table.num_rows if isinstance(answer, Answer) else 0
+    rows = answer.table.num_rows if isinstance(answer, Answer) else None
     return Asked(one.source, one.what, rows, time.monotonic() - began), more
