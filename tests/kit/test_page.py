@@ -134,7 +134,7 @@ def test_the_first_screen_is_in_plain_words(page):
     assert "Harm began between 03:14:00 and 03:14:05 CET (2026-03-01)" in rest
     assert "It is not confirmed; what is missing: a reversal." in rest
     assert "Slow query → 503 — no evidence for this link" in rest
-    assert "CPU is the cause — ruled out: CPU stayed flat." in rest
+    assert "Not so: “CPU is the cause”: CPU stayed flat." in rest
     order = [rest.index(h) for h in ("What broke", "How sure are we", "The chain", "Ruled out", "What we do not know")]
     assert order == sorted(order)
 
