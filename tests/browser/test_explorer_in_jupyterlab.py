@@ -27,7 +27,7 @@ def slowly(self, window):
 
 if slow:
     logs.ALL_AT_ONCE = glance.QUICK_LINES = 50
-    logs.FolderLogs.hold = slowly
+    logs.FolderLogs.take_in = slowly
 """
 
 
@@ -194,7 +194,7 @@ def test_hostile_lines_are_text_on_an_exported_page_of_what_was_found(lab, noteb
     for number in range(1, 4):
         explorer.tabs.selected_index = number
         pages.append(explorer._repr_mimebundle_()["text/html"])
-    page = tab.context.new_page()
+    page = tab.context.browser.new_page()
     page.set_content(f"<main>{''.join(pages)}</main><aside>{cleaned(''.join(pages))}</aside>")
     for part in ("main", "aside"):
         expect(page.locator(part)).to_contain_text("onerror")  # as text
