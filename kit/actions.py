@@ -115,7 +115,7 @@ def _effect(
     if end is not None and (end.earliest - done).total_seconds() <= lag_s:
         if near:
             return "cannot_tell", end, f"inseparable from {', '.join(near)}: all within {length(lag_s)} before recovery"
-        return "helped", end, f"the harm ended {length(max(0.0, (end.time - done).total_seconds()))} after it"
+        return "helped", end, f"the harm ended {length(max(0.0, (end.time - done).total_seconds()))} after it began"
     if (last - done).total_seconds() < lag_s and not following:
         return "cannot_tell", None, f"its lag of {length(lag_s)} is not over where the data ends"
     if not enough:

@@ -180,6 +180,7 @@ def classify(
     failures: Any = None,
     suspects: Any = None,
     differences: pd.DataFrame | None = None,
+    compared: Collection[str] | None = None,
     places: Sequence[Any] | None = None,
     templates: pd.DataFrame | None = None,
     cut: Any = None,
@@ -193,10 +194,10 @@ def classify(
 
     `board` from `read_signals`; everything else sharpens it and may be missing, which then is *unknown*, not *no*:
     `symptom` (`find_symptom`, or one of its episodes), `failures` (`count_failures`), `suspects` (`rank_changes`),
-    `differences` (`explain_difference` on failing requests), `places` (`find_places`), `templates`
-    (`compare_templates`), `cut` (`bisect`), `path` (PATH: tells databases, queues and third parties), `entry` (name of
-    the outermost service), `jobs` (CHANGES of kind job with `until`). `without` leaves rules out by name, for the test
-    that no other class fits by accident.
+    `differences` (`explain_difference` on failing requests; `compared`: the fields that were compared, None: all),
+    `places` (`find_places`), `templates` (`compare_templates`), `cut` (`bisect`), `path` (PATH: tells databases,
+    queues and third parties), `entry` (name of the outermost service), `jobs` (CHANGES of kind job with `until`).
+    `without` leaves rules out by name, for the test that no other class fits by accident.
 
     Method: the rules are `RULES` (`rule_table()` shows them), tried from the top; each names the signs it needs and
     those that spoil it. Assumes one fault, and a board read over its own windows. False alarms: of 450 simulated quiet
@@ -223,6 +224,7 @@ def classify(
         failures=failures,
         suspects=suspects,
         differences=differences,
+        compared=compared,
         places=places,
         templates=templates,
         cut=cut,

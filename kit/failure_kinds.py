@@ -21,7 +21,8 @@ KINDS = ("5xx", "timeout", "no answer", "429", "408", "499", "401/403", "other 4
 class FailureKinds(Result):
     """Per kind the share of all requests before and during, and the median duration of those that failed.
 
-    `usual_s`: median duration of what succeeded before. `attempts_*`: attempts per request, NaN where not logged.
+    `usual_s`: median duration of what succeeded before, on the routes that fail.
+    `attempts_*`: attempts per request, NaN where not logged.
     `fixed_s`: failures cluster at this duration (a timeout), None: they do not.
     """
 
@@ -86,13 +87,25 @@ def count_failures(rows: Table, *, baseline: Window, incident: Window) -> Failur
     if columns.has(rows, "attempts"):
         values = columns.numbers(rows, "attempts")[arrays.rows]
         attempts = [float(np.nanmean(values[s])) if np.isfinite(values[s]).any() else float("nan") for s in sides]
+    alike = sides[0] & ~arrays.failed & _same_routes(rows, arrays.rows, failed)
     frame = pd.DataFrame(table)
     rose = frame[frame["now"] > frame["before"] + 0.002]
     because = tuple(f"{r['kind']}: {r['before']:.2%} → {r['now']:.2%}" for _, r in rose.iterrows())
     return FailureKinds(
-        frame, *totals, _median(arrays.duration_s[sides[0] & ~arrays.failed]), _median(arrays.duration_s[failed]),
+        frame, *totals, _median(arrays.duration_s[alike]), _median(arrays.duration_s[failed]),
         attempts[0], attempts[1], _fixed(arrays.duration_s[failed]), because,
     )  # fmt: skip
+
+
+def _same_routes(rows: Table, at: np.ndarray, failed: np.ndarray) -> np.ndarray:
+    """Which requests are of a route on which at least one in ten of the failures lies? All, where no route is known."""
+    if not columns.has(rows, "route") or not failed.any():
+        return np.ones(len(at), bool)
+    code, labels = columns.codes(rows, "route")
+    code = code[at]
+    n = np.bincount(code[failed & (code >= 0)], minlength=len(labels))
+    ill = np.flatnonzero(n >= failed.sum() / 10)
+    return np.isin(code, ill) if len(ill) else np.ones(len(at), bool)
 
 
 def _kinds(rows: Table, at: np.ndarray, failed: np.ndarray) -> np.ndarray:

@@ -119,7 +119,8 @@ class Trial:
         of = f"{self.spared:,.0f} of {self.hurt:,.0f} hurt requests spared"
         if self.rule.after_deploy_s is None:
             ahead = self._ahead()
-            acted = f"if somebody then ended it within {length(self.rule.acts_in_s)}, {of}"
+            sooner = ": the harm was over sooner" if self.hurt and not self.spared else ""
+            acted = f"if somebody then ended it within {length(self.rule.acts_in_s)}, {of}{sooner}"
             return f"{self.rule.name}: {at}{ahead}; {acted}; {price}."
         undone = f" and undone {', '.join(self.would_undo)}"
         return f"{self.rule.name}: {at}{undone}; if that works within {length(self.rule.acts_in_s)}, {of}; {price}."

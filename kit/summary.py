@@ -110,7 +110,8 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
         lines.append(f"{many} failed than before{_range(failed)}.")
     slow = (findings.get("impact") or {}).get("slow")
     if slow and slow.get("value"):
-        lines.append(f"{_round(slow['value'])} more requests were slow{slow_means(findings)}{_range(slow)}.")
+        failing = " without failing" if (failed or {}).get("value") else ""
+        lines.append(f"{_round(slow['value'])} more requests were slow{slow_means(findings)}{failing}{_range(slow)}.")
     lost = (findings.get("impact") or {}).get("lost")
     if lost and lost.get("low"):
         lines.append(f"{_round(lost['value'])} requests that were to be expected never came{_range(lost)}.")
@@ -127,7 +128,7 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
         )
     worst = (findings.get("impact") or {}).get("worst")
     if worst:
-        lines.append(f"Of {worst[2]:,.0f} requests to {worst[0]} in that time {worst[1]:,.0f} were hurt.")
+        lines.append(f"Of {worst[2]:,.0f} requests to {worst[0]}{in_which_time(findings)} {worst[1]:,.0f} were hurt.")
     failure = episode.get("failure") or {}
     if failure.get("name"):
         lines.append(f"The shape is that of {FAILURE_WORDS.get(failure['name'], failure['name'])}.")
@@ -151,6 +152,13 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
     return lines
 
 
+def in_which_time(findings: Mapping[str, Any]) -> str:
+    """The widest span of the harm, in which requests were counted; empty where it has no end."""
+    episode = next(iter(findings.get("episodes", [])), {})
+    first, last = ((episode.get(n) or {}).get(e) for n, e in (("onset", "earliest"), ("recovered", "latest")))
+    return f" from {utc(first):%H:%M:%S} to {utc(last):%H:%M:%S} UTC" if first and last else " in that time"
+
+
 def slow_means(findings: Mapping[str, Any]) -> str:
     """From when on is a request called slow here? Empty where the findings do not say."""
     impact = findings.get("impact") or {}
@@ -167,7 +175,7 @@ def order_unsure(ref: Any, findings: Mapping[str, Any]) -> str:
     found = next((s for s in suspects if ref is not None and ref in (s.get("ref"), s.get("id"))), None)
     if found is None or found.get("relation") != "within_uncertainty":
         return ""
-    return "; the onset is known less exactly than that, so the clock alone does not say which came first"
+    return "; it lies within the uncertainty of the onset, so the clock alone does not say which came first"
 
 
 def _passed_on(cut: Mapping[str, Any]) -> str:
@@ -239,7 +247,7 @@ def _ruled_out(findings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 RIVALS = {
-    "artefact": "a measurement artefact", "cpu": "a lack of CPU", "unobserved": "something not observed",
+    "artefact": "a measurement artefact", "cpu": "a lack of CPU",
 }  # fmt: skip
 CONTRARY = "not so: "
 LAG_RULE = "; the rule here is "
@@ -248,7 +256,11 @@ LAG_RULE = "; the rule here is "
 
 def _associated(told: str) -> str:
     """An association as it is told to readers who may take one for a cause."""
-    more = ": that they rise together makes neither the cause of the other" if " both follow " in told else ""
+    more = (
+        ": that they move together makes neither the cause of the other, and what moved first was not checked"
+        if " both follow " in told
+        else ""
+    )
     return _sentence(upper(told) + more)
 
 
@@ -261,7 +273,10 @@ def not_because(hypothesis: Mapping[str, Any], findings: Mapping[str, Any]) -> s
         name = str(found.get("ref") or ref) if found else str(ref)
         said = f" ({found['summary']})" if found and found.get("summary") and found["summary"] != name else ""
         at = f" of {utc(found['time']):%H:%M:%S} UTC" if found and str(ref).startswith("derived:") else ""
-        return f"Not {name}{at}{said}"
+        alone = " alone" if "still in place" in _first(hypothesis.get("refuted_by") or "") else ""
+        return f"Not {name}{at}{said}{alone}"
+    if hypothesis.get("id") == "unobserved":
+        return "Unlikely, though not excluded, that something not observed began it"
     if hypothesis.get("id") in RIVALS:
         return f"Not {RIVALS[hypothesis['id']]}"
     if hypothesis.get("failure") in FAILURE_WORDS:

@@ -310,8 +310,9 @@ def _combined(signal: str, outcomes: list[Outcome], *, deciding: str) -> Outcome
         return outcomes[0]
     decided = [o for o in outcomes if o.state == deciding]
     if decided:
-        text = of_several(decided[0].sentence, len(decided), len(outcomes))
-        return Outcome(decided[0].state, text, decided[0].numbers, _evidence(outcomes))
+        said = _furthest(decided)
+        text = of_several(said.sentence, len(decided), len(outcomes))
+        return Outcome(said.state, text, said.numbers, _evidence(outcomes))
     unknown = [o for o in outcomes if o.state == NO_DATA]
     if unknown:
         text = of_several(unknown[0].sentence, len(unknown), len(outcomes))
@@ -319,6 +320,11 @@ def _combined(signal: str, outcomes: list[Outcome], *, deciding: str) -> Outcome
     first = outcomes[0]
     text = of_several(first.sentence, len(outcomes), len(outcomes))
     return Outcome(first.state, text, first.numbers, _evidence(outcomes))
+
+
+def _furthest(outcomes: list[Outcome]) -> Outcome:
+    """Which of them speaks for all? The one whose level came highest, where a level was asked for."""
+    return max(outcomes, key=lambda o: o.numbers.get("highest", 0.0))
 
 
 def _floor(before: float, by: float, at_least: float, sign: int) -> float:

@@ -146,7 +146,7 @@ def recurrence_lines(findings: Mapping[str, Any], zone: ZoneInfo) -> list[str]:
     ended = [m for m in findings.get("mitigations", []) if m.get("effect") == "helped"]
     over = (findings["episodes"][0].get("recovered") or {}).get("time")
     if ended:
-        state = f"Not as long as “{ended[0].get('summary') or ended[0]['ref']}” stays"
+        state = f"Not from {ref} as long as “{ended[0].get('summary') or ended[0]['ref']}” stays"
     elif over:
         state = f"The harm was over {when(findings['episodes'][0]['recovered'], zone)}"
     else:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from kit.numerics.moments import length
 from kit.postmortem.markdown import TO_FILL, cell, ids
 from kit.signal_names import shown
-from kit.summary import slow_means
+from kit.summary import in_which_time, slow_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +27,13 @@ def impact_lines(findings: Mapping[str, Any], evidence: Sequence[str], *, empty:
     behind = ids(evidence, empty=empty)
     lines = []
     for name, what in (("failed", "failed"), ("slow", "were slow"), ("lost", "never arrived")):
-        means = slow_means(findings) if name == "slow" else ""
-        lines.append(f"Requests that {what}{means} beyond the usual: {_told(impact.get(name), behind)}.")
+        means, comma = (f"{slow_means(findings)} without failing", ",") if name == "slow" else ("", "")
+        lines.append(f"Requests that {what}{means}{comma} beyond the usual: {_told(impact.get(name), behind)}.")
     if impact.get("worst"):
         route, hurt, active = impact["worst"]
-        lines.append(f"{hurt:,.0f} of the {active:,.0f} requests to {route} in that time were hurt{behind}.")
+        lines.append(
+            f"{hurt:,.0f} of the {active:,.0f} requests to {route}{in_which_time(findings)} were hurt{behind}."
+        )
     for a in impact.get("affected") or []:
         few = a.get("most") and a["kind"] != "routes" and a["hurt"] <= len(a["most"])
         named = f": {', '.join(a['most'])}" if few else ""

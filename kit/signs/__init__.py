@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,6 +28,7 @@ def gather_signs(
     failures: Any = None,
     suspects: Any = None,
     differences: pd.DataFrame | None = None,
+    compared: Collection[str] | None = None,
     places: Sequence[Any] | None = None,
     templates: pd.DataFrame | None = None,
     cut: Any = None,
@@ -47,7 +48,7 @@ def gather_signs(
         *resource_signs(board, templates, nodes),
         *dependency_signs(board, nodes, cut),
         *change_signs(suspects, episode, board),
-        *split_signs(differences, places),
+        *split_signs(differences, places, compared=compared),
         certificate_sign(templates),
         lock_sign(templates),
         *job_signs(jobs, episode),

@@ -48,7 +48,7 @@ def refusal_signs(failures: Any, board: SignalBoard, entry: str | None) -> list[
         Sign(
             "failures_fast",
             fast,
-            f"failures take {shown(failures.failed_s, 'x/duration.p50')}, successes took "
+            f"failures take {shown(failures.failed_s, 'x/duration.p50')}, successes on the same routes took "
             f"{shown(failures.usual_s, 'x/duration.p50')}",
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,16 @@ import pandas as pd
 from kit.signs.sign import Sign
 
 
-def split_signs(differences: pd.DataFrame | None, places: Sequence[Any] | None = None) -> list[Sign]:
-    """Are most hurt requests of one place, one version, one client? `places` from `find_places`, at each hop's own."""
+def split_signs(
+    differences: pd.DataFrame | None,
+    places: Sequence[Any] | None = None,
+    *,
+    compared: Collection[str] | None = None,
+) -> list[Sign]:
+    """Are most hurt requests of one place, one version, one client? `places` from `find_places`, at each hop's own.
+
+    `compared`: the fields by which they were compared; None: by all. What the requests do not carry is unknown.
+    """
     names = {
         "location_splits": ("zone", "host", "instance", "region", "upstream.address", "node", "pod"),
         "version_splits": ("version", "service.version"),
@@ -21,6 +29,9 @@ def split_signs(differences: pd.DataFrame | None, places: Sequence[Any] | None =
         return [Sign(n, None, "failing and good requests were not compared") for n in names]
     found = []
     for name, fields in names.items():
+        if compared is not None and not set(fields) & set(compared):
+            found.append(Sign(name, None, f"the requests carry no {fields[0]}"))
+            continue
         rows = [
             r
             for r in differences.itertuples()

@@ -72,6 +72,7 @@ def diagnose(case: Case, *, without: Collection[str] = ()) -> Diagnosis:
         failures=failures,
         suspects=case.suspects,
         differences=case.difference if len(case.difference) else None,
+        compared=case.requests.dimensions if case.requests is not None else None,
         places=case.places,
         templates=case.templates if len(case.templates) else None,
         cut=case.cut,
