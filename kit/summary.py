@@ -123,7 +123,11 @@ def _broke(episode: Mapping[str, Any], findings: Mapping[str, Any], zone: ZoneIn
         lines.append(
             f"Hurt: {scope['where']}"
             + (f", {scope['share_of_traffic']:.0%} of the traffic" if scope.get("share_of_traffic") is not None else "")
-            + (f", {scope['explains']:.0%} of the excess" if scope.get("explains") is not None else "")
+            + (
+                f", {scope['explains']:.0%} of what went beyond the usual, by bins"
+                if scope.get("explains") is not None
+                else ""
+            )
             + "."
         )
     worst = (findings.get("impact") or {}).get("worst")

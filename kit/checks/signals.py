@@ -275,7 +275,7 @@ def _full(track: Track, windows: Windows, *, at: float, share: float) -> Outcome
     if len(known) < 3 or len(known) < expected / 2:
         return no_data(f"{track.key} has {len(known)} of {expected:.0f} bins of the incident.", evidence=track.evidence)
     full, highest = float((known >= at).mean()), float(known.max())
-    seen = shown_level(track, highest)
+    seen = shown_level(track, highest) + (f" over {track.step_s:g} s" if track.step_s else "")
     text = f"{track.key} was at {shown_level(track, at)} or more in {full:.0%} of the incident (highest {seen})."
     return Outcome(HELD if full >= share else FAILED, text, {"share": full, "highest": highest}, track.evidence)
 

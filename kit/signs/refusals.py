@@ -40,10 +40,12 @@ def refusal_signs(failures: Any, board: SignalBoard, entry: str | None) -> list[
         Sign("throttled", _rose(throttled), _share_text("429", throttled)),
         Sign(
             "latency_fixed",
-            failures.fixed_s is not None,
+            failures.fixed_s is not None if np.isfinite(failures.failed_s) else None,
             f"failures end at {failures.fixed_s:.3g} s, as a timeout makes them"
             if failures.fixed_s
-            else "failures have no common duration",
+            else "failures have no common duration"
+            if np.isfinite(failures.failed_s)
+            else "nothing failed that could have taken a fixed time",
         ),
         Sign(
             "failures_fast",
