@@ -1,6 +1,7 @@
 // The lines: one is chosen by mouse or by the arrow keys; its fields are shown, and what can be done with it.
 function render({ model, el }) {
   el.classList.add("ik-lines");
+  ownKeys(el);
   const table = document.createElement("div");
   const more = document.createElement("div");
   table.className = "ik-lines-rows";

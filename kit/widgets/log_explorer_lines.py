@@ -12,6 +12,7 @@ import traitlets
 
 from kit.plain_text import visible
 from kit.result import cell_text
+from kit.widgets.alive import script
 
 _HERE = Path(__file__).parent
 SHOWN_MESSAGE, SHOWN_VALUE, SHOWN_FIELDS = 2_000, 500, 200
@@ -23,7 +24,7 @@ FOLLOWED = ("trace_id", "http.request.id", "request_id", "correlation_id", "span
 class LogLines(anywidget.AnyWidget):
     """Lines as text. `chosen` is the number of the chosen one, -1 for none; `on_act` is told what to do with it."""
 
-    _esm = _HERE / "log_explorer_lines.js"
+    _esm = script("log_explorer_lines")
     _css = _HERE / "log_explorer.css"
     rows = traitlets.List().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)

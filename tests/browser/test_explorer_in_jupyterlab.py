@@ -136,6 +136,11 @@ def test_a_line_is_gone_on_from_by_keys_and_by_mouse(lab):
     rows.focus()
     rows.press("ArrowDown")
     tab.wait_for_selector(".ik-lines-more dl")
+    cells = tab.locator(".jp-Notebook .jp-Cell")
+    there = cells.count()
+    rows.press("x")  # cuts the cell where the notebook hears it
+    rows.press("a")  # puts a cell above
+    expect(cells).to_have_count(there)
     tab.get_by_role("button", name="Follow its request").click()
     wait_status(tab, "13 lines carry t1")
     tab.locator(".ik-line").nth(2).click()
