@@ -43,6 +43,9 @@ _BLOCKS = frozenset(
 )
 _LEAST = 6
 _SHOWN = 12
+_RECORD = re.compile(r"#(ev_[0-9a-f]{16})")
+_SHORT = slice(3, 9)
+"""What a page writes of a recorded answer's id in a link to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,14 @@ def _too_common(value: str) -> bool:
 
 
 def html_pieces(text: str, *, known_parts: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Every text of a page with its place: what is shown, attributes, comments, data of charts, styles."""
+    """Every text of a page with its place: what is shown, attributes, comments, data of charts, styles.
+
+    A link to a recorded answer shows six characters of the answer's id. It is read as a word with `ev_` in front: where
+    two of them happen to be digits alone, they would be read as a telephone number otherwise.
+
+    >>> list(html_pieces('<p>from <a href="#ev_002035dbbdb36287">002035</a>, 027738</p>'))[1]
+    ('the head', 'from  ev_002035 , 027738')
+    """
     reader = _PageReader(known_parts)
     reader.feed(text)
     reader.close()
@@ -162,6 +172,7 @@ class _PageReader(HTMLParser):
         self._section = "the head"
         self._script: list[str] | None = None
         self._script_type = ""
+        self._record = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _BLOCKS:
@@ -172,6 +183,9 @@ class _PageReader(HTMLParser):
         for name, value in attrs:
             if value and not (tag == "meta" and name == "content" and "script-src" in value):
                 self.pieces.append((f"{self._section}, attribute {name} of <{tag}>", value))
+        if tag == "a":
+            record = _RECORD.fullmatch(values.get("href") or "")
+            self._record = record[1] if record else ""
         if tag in ("script", "style"):
             self.end_block()
             self._script, self._script_type = [], str(values.get("type") or tag)
@@ -187,8 +201,12 @@ class _PageReader(HTMLParser):
                 self.pieces.append((f"<{tag}>", content))
         elif tag in _BLOCKS:
             self.end_block()
+        elif tag == "a":
+            self._record = ""
 
     def handle_data(self, data: str) -> None:
+        if self._record and data == self._record[_SHORT]:
+            data = f" {self._record[: _SHORT.stop]} "
         (self._block if self._script is None else self._script).append(data)
 
     def handle_comment(self, data: str) -> None:

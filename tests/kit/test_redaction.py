@@ -25,7 +25,7 @@ from kit.redaction.case_copy import learn_case, redact_inputs
 from kit.redaction.profile import Profile, read_profile
 from kit.redaction.pseudonyms import Pseudonyms, user_key
 from kit.redaction.redactor import Redactor, is_pseudonym
-from kit.redaction.scan import require_clean
+from kit.redaction.scan import require_clean, scan_file
 from kit.summary import Summary
 from kit.walk import copy_notebooks
 from tests.kit.planted_places import add_corners, everything, left_in, split
@@ -166,6 +166,23 @@ def test_a_hit_in_the_finished_bytes_fails_and_never_says_the_value(redacted, tm
     assert "a comment: e-mail" in said
     assert card not in said
     assert name not in said
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [
+        ('<a href="#ev_002035dbbdb36287">002035</a> <a href="#ev_02773804c4b5d310">027738</a>', []),
+        ("002035 027738", ["telephone"]),
+        ('<a href="#ev_002035dbbdb36287">0049 30 901820</a>', ["telephone"]),
+        ('<a href="#ev_002035dbbdb36287">002035</a> +49 <b>30</b> 901820', ["telephone"]),
+        ('<a href="#about">002035</a> <a href="#about">027738</a>', ["telephone"]),
+        ('<a href="#ev_002035dbbdb36287">002035</a><i>0049 30</i> 901820', ["telephone"]),
+    ],
+)
+def test_digits_of_an_evidence_id_are_no_telephone_number_but_any_other_is(tmp_path, shown, says):
+    page = tmp_path / "page.html"
+    page.write_text(f"<p>rests on two recorded answers {shown}</p>")
+    assert [leak.found_by for leak in scan_file(page, plain())] == says
 
 
 def test_a_table_is_read_with_its_names_and_metadata(redacted, tmp_path):
