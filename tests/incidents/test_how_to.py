@@ -96,5 +96,5 @@ def test_the_action_items_leave_as_issues(folder):
 
     actions = read_actions((folder / "postmortem.md").read_text())
     records = json.loads(issues_json(actions, incident="Checkout answers 503 and is slow"))
-    assert records[0]["summary"] == "A migration check that refuses to drop an index a running query uses"
+    assert "A migration check that refuses to drop an index a running query uses" in {r["summary"] for r in records}
     assert {r["assignee"] for r in records} == {None}

@@ -109,7 +109,7 @@ def test_the_history_of_verdicts_is_kept_over_runs(walked, tmp_path):
 
 def test_rules_are_tried_on_a_recording_with_what_they_would_have_spared(walked):
     spared = {t.rule.name: t for t in walked("bad_deploy").guardrails.trials}
-    rollback = spared["auto rollback at > 2 % errors within 5 min of a deploy"]
+    rollback = spared["auto rollback at > 2 % errors within 5 min of a deploy, config or flag change"]
     assert (rollback.right, rollback.false_firings) == (True, 0)
     assert 0 < rollback.spared < rollback.hurt
     wrong = walked(STARVED).guardrails.trials[0]
