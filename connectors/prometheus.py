@@ -30,7 +30,7 @@ from connectors.prometheus_bins import reduced
 from connectors.samples import CATALOGUE, kind_by_name
 from connectors.settings import Place
 from connectors.settings import Settings as Base
-from connectors.window import Window, step_seconds
+from connectors.window import Window, micros, step_seconds
 
 LISTED = 20_000
 """Series whose labels `catalogue` looks at; the metrics past them are named without labels."""
@@ -118,7 +118,7 @@ class PrometheusMetrics:
     def catalogue(self, window: Window) -> Answer:
         """Which metrics are there? As files answer it; `samples`, `first` and `last` are null: not counted there."""
         asking = self._asking("catalogue", window, {"window": window})
-        low, high = _micros(window)
+        low, high = micros(window)
         names = self._api.names(asking, low, high)
         kinds = self._api.kinds()
         rows: dict[str, dict[str, Any]] = {
@@ -141,7 +141,7 @@ class PrometheusMetrics:
         `until` null: still so at the window's end. An alert of Alertmanager's own is in its feed, not here.
         """
         asking = self._asking("alerts", window, {"window": window})
-        low, high = _micros(window)
+        low, high = micros(window)
         there = [name for name in ("ALERTS", "up") if name in self._api.names(asking, low, high)]
         if not there:
             asking.missing.append("there is no metric ALERTS or up, so nothing can be said of alerts")
@@ -179,7 +179,7 @@ class PrometheusMetrics:
         return f"{self._ui.rstrip('/')}/graph?{urlencode(panels)}"
 
     def _span(self, window: Window, every: str | None) -> tuple[int, int]:
-        low, high = _micros(window)
+        low, high = micros(window)
         if every is not None:
             step = round(step_seconds(every) * 1e6)
             low = low // step * step
@@ -210,10 +210,6 @@ class PrometheusMetrics:
 
 def _plain(signals: Sequence[SignalSpec]) -> list[dict[str, Any]]:
     return [{name: getattr(s, name) for name in s.__dataclass_fields__} for s in signals]
-
-
-def _micros(window: Window) -> tuple[int, int]:
-    return round(window.start.timestamp() * 1e6), round(window.end.timestamp() * 1e6)
 
 
 def _counted(series: Iterable[Mapping[str, str]]) -> dict[str, int]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from connectors.errors import BadInput, NaiveTime
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
@@ -89,6 +91,16 @@ def utc(time: Any) -> datetime:
             'or name the zone (tz = "Europe/Berlin").'
         )
     return parsed.astimezone(UTC)
+
+
+def micros(window: Window) -> tuple[int, int]:
+    """The window's ends in microseconds since the epoch.
+
+    >>> micros(Window.of("1970-01-01T00:00Z", "1970-01-01T00:01Z"))
+    (0, 60000000)
+    """
+    one = timedelta(microseconds=1)
+    return (window.start - _EPOCH) // one, (window.end - _EPOCH) // one
 
 
 def iso(time: datetime) -> str:

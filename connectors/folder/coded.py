@@ -6,11 +6,8 @@ differences of any part of the window are exact at once. Texts that are no JSON 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import orjson
@@ -19,15 +16,15 @@ import pyarrow as pa
 from connectors import schema
 from connectors.errors import OverBudget
 from connectors.files.columns import concat
+from connectors.folder.at_once import Went, read_at_once
 from connectors.folder.line_codes import MOST_KINDS, ODD, LineCodes, Values, varied
 from connectors.folder.opened import Opened
 from connectors.folder.reading import PART, Range, read_lines, read_ranges
 from connectors.folder.stamps import NO_TIME
-from connectors.progress import reached
 from connectors.questions import step_us
 from connectors.schema import conform
 from connectors.where import Has, IsNull, evaluate, fields, leaves, parse
-from connectors.window import Window
+from connectors.window import Window, micros
 
 LOOKED_AT_BYTES, PLACES = 128 << 10, 3
 TRIED_LINES = 6
@@ -65,7 +62,7 @@ class Coded:
 
     def lines(self, window: Window, where: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The time of each line of the window that fits, in microseconds, and its row of the table."""
-        start, stop = _micros(window)
+        start, stop = micros(window)
         inside = (self.times >= start) & (self.times < stop)
         if where is not None:
             inside &= np.asarray(evaluate(where, self.table).to_numpy(zero_copy_only=False), bool)[self.codes]
@@ -73,8 +70,8 @@ class Coded:
 
     def alike(self, window: Window, where: str | None = None, *, every: str | None = None) -> pa.Table:
         """The rows that fit, each for `weight` lines of the window; with `every` once a bin, `time` its start."""
-        start, stop = _micros(window)
-        whole = start <= _micros(self.window)[0] and _micros(self.window)[1] <= stop
+        start, stop = micros(window)
+        whole = start <= micros(self.window)[0] and micros(self.window)[1] <= stop
         inside = slice(None) if whole else (self.times >= start) & (self.times < stop)
         codes = self.codes[inside]
         fits = None if where is None else evaluate(where, self.table).to_numpy(zero_copy_only=False)
@@ -127,7 +124,7 @@ def coded(texts: Sequence[Opened], window: Window, *, rows: int = 5_000_000) -> 
 
     At most `rows` lines are read that are no flat JSON objects; raises `OverBudget` where there are more.
     """
-    start, stop = _micros(window)
+    start, stop = micros(window)
     jobs = [(text, text.ranges(start, stop)) for text in texts]
     jobs = sorted(((t, r) for t, r in jobs if r), key=lambda job: -sum(b - a for a, b in job[1]))
     read = sum(sum(b - a for a, b in r) / max(t.bytes_per_line, 1.0) for t, r in jobs if not _json(t))
@@ -136,32 +133,13 @@ def coded(texts: Sequence[Opened], window: Window, *, rows: int = 5_000_000) -> 
             f"About {read:,.0f} of the lines are no JSON objects and would be read one by one, over the {rows:,} that "
             f"are held at a time: ask a part of {window}, or look at a sample."
         )
-    total = max(sum(b - a for _, ranges in jobs for a, b in ranges), 1)
-    done, off, lock = 0, threading.Event(), threading.Lock()
-
-    def went(size: int) -> None:
-        nonlocal done
-        with lock:
-            done += size
-        if off.is_set():
-            raise InterruptedError
-
-    found: list[_Text] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        running = {pool.submit(lambda job: list(_coded_text(*job, start, stop, went)), job) for job in jobs}
-        try:
-            while running:
-                try:
-                    for job in as_completed(list(running), timeout=0.25):
-                        running.discard(job)
-                        found += job.result()
-                except TimeoutError:
-                    pass
-                reached(done / total)
-        except BaseException:
-            off.set()
-            raise
-    return _together(found, window)
+    found = read_at_once(
+        jobs,
+        lambda job, went: list(_coded_text(*job, start, stop, went)),
+        readers=READERS,
+        total=sum(b - a for _, ranges in jobs for a, b in ranges),
+    )
+    return _together([one for texts_found in found for one in texts_found], window)
 
 
 def _together(found: list[_Text], window: Window) -> Coded:
@@ -179,7 +157,7 @@ def _together(found: list[_Text], window: Window) -> Coded:
     )  # fmt: skip
 
 
-def _coded_text(text: Opened, ranges: list[tuple[int, int]], start: int, stop: int, went: object) -> Iterator[_Text]:
+def _coded_text(text: Opened, ranges: list[tuple[int, int]], start: int, stop: int, went: Went) -> Iterator[_Text]:
     """The lines of one text: those with a code, and those that had to be read."""
     size = sum(b - a for a, b in ranges)
     values = values_of(text) if size > 4 * LOOKED_AT_BYTES else None
@@ -189,7 +167,7 @@ def _coded_text(text: Opened, ranges: list[tuple[int, int]], start: int, stop: i
             yield from made
             return
     table, missing = read_ranges([Range(text, a, b, start, stop) for a, b in ranges])
-    went(size)  # type: ignore[operator]
+    went(size)
     yield _read_one_by_one(table, start, stop, missing)
 
 
@@ -204,7 +182,7 @@ def _read_one_by_one(table: pa.Table, start: int, stop: int, missing: tuple[str,
 
 def _by_codes(
     text: Opened, ranges: list[tuple[int, int]], start: int, stop: int, values: tuple[Values, frozenset[str]],
-    went: object,
+    went: Went,
 ) -> list[_Text] | None:  # fmt: skip
     assert text.stamp is not None
     kinds = LineCodes(values[0])
@@ -218,7 +196,7 @@ def _by_codes(
             good = ~untold & (times >= start) & (times < stop)
             all_times.append(times[good])
             all_codes.append(codes[good])
-            went(len(data))  # type: ignore[operator]
+            went(len(data))
             if len(kinds.examples) > MOST_KINDS:
                 return None
     table, missing = read_lines(text, kinds.examples)
@@ -312,14 +290,6 @@ def _filled(text: Opened, pairs: list[tuple[dict[str, object], dict[str, object]
             if one != other:
                 changed.add(name)
     return frozenset(changed)
-
-
-_START = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micros(window: Window) -> tuple[int, int]:
-    one = timedelta(microseconds=1)
-    return (window.start - _START) // one, (window.end - _START) // one
 
 
 __all__ = ["Coded", "coded", "values_of"]

@@ -17,12 +17,12 @@ from connectors import schema
 from connectors.asking import Asking, Stream
 from connectors.base import MISSING, OTHER, Answer, Selection
 from connectors.folder.drawn import Drawn, draw
-from connectors.folder.logs import FEW, FolderLogs, micros
+from connectors.folder.logs import FEW, FolderLogs
 from connectors.forwarded import Forwarded, put
 from connectors.kept import Kept
 from connectors.questions import asked, counted, step_us
 from connectors.where import evaluate, need_fields
-from connectors.window import Window
+from connectors.window import Window, micros
 
 if TYPE_CHECKING:
     from connectors.tables import Tables

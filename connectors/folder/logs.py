@@ -10,7 +10,6 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,15 +22,15 @@ from connectors import schema
 from connectors.asking import Asking, Stream
 from connectors.base import Answer, answered
 from connectors.errors import BadInput, OverBudget
+from connectors.folder.at_once import Went, read_at_once
 from connectors.folder.opened import Opened
 from connectors.folder.reading import PART, Range, read_ranges, rows_within
 from connectors.forwarded import Forwarded, put
 from connectors.kept import Kept
 from connectors.merged import summed
-from connectors.progress import reached
 from connectors.questions import asked, counted, step_us
 from connectors.schema import conform
-from connectors.window import Window, iso
+from connectors.window import Window, iso, micros
 
 if TYPE_CHECKING:
     from connectors.folder.coded import Coded
@@ -335,16 +334,13 @@ class FolderLogs(Forwarded):
         base = start - start % step if step else start
         bins = np.zeros((stop - base - 1) // step + 1 if step else 1, np.int64)
         jobs = [(text, low, high) for text in self.texts for low, high in _all_of(text, start, stop)]
-        total = max(sum(high - low for _, low, high in jobs), 1)
-        done, off, lock = 0, threading.Event(), threading.Lock()
+        lock = threading.Lock()
 
-        def scan(text: Opened, low: int, high: int) -> int:
-            nonlocal done
+        def scan(job: tuple[Opened, int, int], went: Went) -> None:
+            text, low, high = job
             own = np.zeros_like(bins)
             pieces = []
             for piece, times in text.scan(low, high):
-                if off.is_set():
-                    return 0
                 pieces.append(piece)
                 inside = (
                     times if start <= piece.first and piece.last < stop else times[(times >= start) & (times < stop)]
@@ -353,29 +349,14 @@ class FolderLogs(Forwarded):
                     own[0] += len(inside)
                 elif len(inside):
                     own += np.bincount((inside - base) // step, minlength=len(bins))
-                with lock:
-                    done += piece.end - piece.start
+                went(piece.end - piece.start)
             if low == 0 and high >= text.end and text.index is None:
                 text.index = pieces
             with lock:
                 bins[:] += own
-            return high - low
 
-        with ThreadPoolExecutor(SCANNERS) as pool:
-            running = [pool.submit(scan, *job) for job in sorted(jobs, key=lambda j: j[1] - j[2])]
-            try:
-                waiting = set(running)
-                while waiting:
-                    try:
-                        for job in as_completed(list(waiting), timeout=0.25):
-                            job.result()
-                            waiting.discard(job)
-                    except TimeoutError:
-                        pass
-                    reached(done / total)
-            except BaseException:
-                off.set()
-                raise
+        total = sum(high - low for _, low, high in jobs)
+        read_at_once(sorted(jobs, key=lambda j: j[1] - j[2]), scan, readers=SCANNERS, total=total)
         if step is None:
             return pa.table([[float(bins[0])]], schema=counted(every=None, by=()))
         filled = np.flatnonzero(bins)
@@ -495,11 +476,6 @@ def _chosen(shape: pa.Schema, fields: Sequence[str]) -> pa.Schema:
 
 def _both(bad: Window, good: Window) -> Window:
     return Window(min(bad.start, good.start), max(bad.end, good.end))
-
-
-def micros(window: Window) -> tuple[int, int]:
-    """The window's ends in microseconds since the epoch."""
-    return ((window.start - _START) // timedelta(microseconds=1), (window.end - _START) // timedelta(microseconds=1))
 
 
 def instant(us: int) -> datetime:

@@ -252,8 +252,7 @@ def _mechanism(book: Playbook | None, words: Mapping[str, Any]) -> Mechanism:
         )
         for x in book.links
     ]
-    both_told = {"slow_where", "requests_log"} <= words.keys()
-    if both_told and any(p.subject == words.get("symptom") for p in links[-1].predictions):
+    if "slow_where" in words and any(p.subject == words.get("symptom") for p in links[-1].predictions):
         arguments = {"service": words["requests_log"], "where": words["slow_where"], "times": 2.0}
         also = Prediction("slow requests appear beside the failed ones", "appears", arguments)
         links[-1] = replace(links[-1], predictions=(*links[-1].predictions, also))

@@ -68,6 +68,7 @@ def describe_situation(
     ill = callee if callee is not None and kinds.get(callee, "service") in ("service", "worker") else service
     symptom = symptom or _symptom(facts, entry)
     log = requests_log or entry
+    logged = log if facts.lines(log) is not None else None
     words: dict[str, Any] = {
         "entry": entry,
         "service": service,
@@ -75,7 +76,7 @@ def describe_situation(
         "ill": ill,
         "symptom": symptom,
         "symptom_words": _symptom_words(symptom, entry, slow_too=slow_s is not None),
-        "slow_where": f"duration_s > {slow_s:g}" if slow_s is not None else None,
+        "slow_where": f"duration_s > {slow_s:g}" if slow_s is not None and logged is not None else None,
         "symptom_floor": 0.005 if symptom and "ratio" in symptom else 0.0,
         "traffic": first_signal(keys, entry, (r"requests\.count$", r"requests?.*(rate|count|delta)$")),
         "entry_errors": first_signal(keys, entry, (r"errors?.*ratio",)),
@@ -92,7 +93,7 @@ def describe_situation(
         "callee_errors": _callee_signal(keys, edges, service, callee, (r"errors?.*ratio", r"errors?")),
         "independent": _independent(keys, edges, entry, service, symptom),
         "failed": failed,
-        "requests_log": log if facts.lines(log) is not None else None,
+        "requests_log": logged,
         "route": route,
         "reach": _reach(edges, service, callee, callers=False),
         "reach_callers": _reach(edges, service, callee, callers=True),

@@ -17,18 +17,10 @@ from kit.redaction.ids import Ids
 from kit.redaction.profile import Profile
 from kit.redaction.pseudonyms import Pseudonyms
 from kit.redaction.redactor import Redactor
+from tests.incidents.small_case import INCIDENT
 
 KEY = b"a key for tests, as long as need"
 SAYS = "password=Tulip-9Kx/Moon of Ada.Lovelace@shop.example broke it"
-INCIDENT = """\
-id = "small"
-title = "Payments fail"
-tz = "UTC"
-services = ["edge"]
-[look]
-start = 2026-03-01T02:00:00Z
-end = 2026-03-01T02:20:00Z
-"""
 
 
 def redactor():

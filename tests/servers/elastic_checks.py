@@ -161,3 +161,15 @@ def asked_how_many(url, product, monkeypatch, *, too_many):
     load(url, "own-durations", MAPPINGS, list(documents_of(contract_documents())))
     answer = ElasticLogs("logs", Http(url), "own-durations", product=product).fields(HOUR)
     return {row["name"]: row for row in answer.table.to_pylist()}, answer.fetch.sampled
+
+
+def ids_of_very_many_rows_are_not_counted(url, product, monkeypatch):
+    """Of 660 rows, 609 have a duration; from as many rows on as are too many it is said, not counted."""
+    rows, said = asked_how_many(url, product, monkeypatch, too_many=659)
+    assert rows["duration_s"]["distinct"] is rows["duration_s"]["distinct_error"] is None
+    assert rows["duration_s"]["share_present"] == pytest.approx(609 / 659)
+    assert "duration_s" in said
+    assert (rows["route"]["distinct"], rows["route"]["distinct_error"]) == (5, 0.0)
+    rows, said = asked_how_many(url, product, monkeypatch, too_many=660)
+    assert rows["duration_s"]["distinct"] == pytest.approx(609, rel=rows["duration_s"]["distinct_error"])
+    assert said is None
