@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from connectors.configuration import configuration_folder
 from connectors.errors import BadInput
 
 PREFIX = "INCIDENT_KIT_"
@@ -98,8 +99,7 @@ def credential_for(
 
 def default_file(environment: Mapping[str, str]) -> Path:
     """Where the user's own credentials are."""
-    base = environment.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "incident-kit" / "credentials.toml"
+    return configuration_folder(environment) / "credentials.toml"
 
 
 def _from_environment(wanted: str, environment: Mapping[str, str]) -> Credential | None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from connectors.configuration import configuration_folder
 from connectors.durable import write_whole
 from kit.playbooks import playbook_files, read_playbook, text_of
 
@@ -23,8 +24,7 @@ def own_folder(environment: Mapping[str, str] | None = None) -> Path:
     '/home/a/.config/incident-kit/playbooks'
     """
     environment = os.environ if environment is None else environment
-    base = environment.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "incident-kit" / FOLDER
+    return configuration_folder(environment) / FOLDER
 
 
 def bring_playbooks(case: Path, *, environment: Mapping[str, str] | None = None) -> list[str]:

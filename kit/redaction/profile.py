@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from connectors.configuration import configuration_folder
 from kit.errors import BadCase
 
 PROFILES = ("internal", "vendor", "public")
@@ -58,8 +59,7 @@ def read_profile(name: str, *, case: Path | None = None, environment: Mapping[st
     if name not in PROFILES:
         raise BadCase(f"There is no redaction profile {name!r}: choose {', '.join(PROFILES)}.")
     environment = os.environ if environment is None else environment
-    base = environment.get("XDG_CONFIG_HOME")
-    own = (Path(base) if base else Path.home() / ".config") / "incident-kit" / _FILE
+    own = configuration_folder(environment) / _FILE
     files = [(own, True)] + ([(case / _FILE, False)] if case is not None else [])
     patterns: list[tuple[str, str]] = []
     personal: set[str] = set()

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from connectors.configuration import configuration_folder
 from kit.errors import BadCase
 
 KINDS = ("secret", "token", "key", "user", "email", "phone", "ssn", "ip", "mac", "card", "iban", "host", "match")
@@ -57,8 +58,7 @@ class Pseudonyms:
 
 def key_file(environment: Mapping[str, str]) -> Path:
     """Where the user's own key is kept."""
-    base = environment.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "incident-kit" / "redaction.key"
+    return configuration_folder(environment) / "redaction.key"
 
 
 def user_key(*, file: Path | None = None) -> bytes:
